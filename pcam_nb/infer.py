@@ -6,8 +6,8 @@
 __all__ = ['RUN_HINT', 'VIEWS', 'read_config', 'load_model', 'Predictor', 'check_patches', 'check_views', 'prefetch',
            'read_batch', 'write_submission']
 
-# %% ../nbs/08_infer.ipynb #66dd3d34
-import json, os
+# %% ../nbs/08_infer.ipynb #7b5fc64d
+import json
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -20,7 +20,7 @@ from .augment import normalise, turn
 from .model import make_model
 from .sample import SIZE
 from .source import ImageFolder, Source, read_image
-from .store import BadData, Store, to_size
+from .store import BadData, Store, to_size, write_file
 
 # %% ../nbs/08_infer.ipynb #6294753b
 RUN_HINT = 'A run is a folder that pcam_train has made'
@@ -191,7 +191,7 @@ def predict_store(self:Predictor,
             bar.update(len(x))
     return np.concatenate(out or [[]])
 
-# %% ../nbs/08_infer.ipynb #ff5d7e32
+# %% ../nbs/08_infer.ipynb #0605e582
 def write_submission(
     table:pd.DataFrame, # `id` and `probability`
     path:str|Path,      # File to write
@@ -200,7 +200,5 @@ def write_submission(
     path = Path(path)
     if table.id.duplicated().any(): raise ValueError(f'{table.id.duplicated().sum():,} ids come more than once')
     path.parent.mkdir(parents=True, exist_ok=True)
-    tmp = path.with_name(f'.{path.name}.partial')
-    table[['id']].assign(label=table.probability).to_csv(tmp, index=False, float_format='%.6f')
-    os.replace(tmp, path)
-    return path
+    table = table[['id']].assign(label=table.probability)
+    return write_file(path, lambda f: table.to_csv(f, index=False, float_format='%.6f'))

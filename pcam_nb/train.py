@@ -6,7 +6,7 @@
 __all__ = ['METRICS', 'PatchLoss', 'patch_metrics', 'patch_learner', 'Recipe', 'run_config', 'write_split', 'SeedEpoch',
            'SaveRun', 'start_run', 'train']
 
-# %% ../nbs/07_train.ipynb #9e536857
+# %% ../nbs/07_train.ipynb #36b26cdd
 import importlib.metadata, json, os, platform, random, time, warnings
 from dataclasses import asdict, dataclass, replace
 import pandas as pd, safetensors.torch as st, sklearn.metrics as skm
@@ -15,7 +15,7 @@ from .data import *
 from .data import check_trainable, channel_stats, patch_dls, split
 from .model import check_arch, make_model, takes_pretrained
 from .sample import SIZE, UM_PER_PX
-from .store import Store
+from .store import Store, write_file
 
 with warnings.catch_warnings():
     warnings.simplefilter('ignore', FutureWarning) # fastai scripts a layer as it is imported
@@ -77,13 +77,7 @@ class Recipe:
         for name in ('lr','pos_weight'):
             if getattr(self,name) is not None and not 0<getattr(self,name)<1e4: raise ValueError(f'{name} is {getattr(self,name)}: choose a number above 0')
 
-# %% ../nbs/07_train.ipynb #4c9e7d11
-def _write(path, save):
-    "Let `save` write a file beside `path`, then put it in its place"
-    tmp = path.with_name(f'.{path.name}.partial')
-    save(tmp)
-    os.replace(tmp, path)
-
+# %% ../nbs/07_train.ipynb #c6a478bb
 def _versions():
     "Versions of what a run depends on"
     names = ('pcam_nb','torch','torchvision','fastai','numpy')
@@ -136,17 +130,17 @@ class SaveRun(Callback):
     @property
     def best(self): return max(self.history, key=lambda o: o['auc'])['epoch']
 
-# %% ../nbs/07_train.ipynb #aa143cd1
+# %% ../nbs/07_train.ipynb #534b2cbf
 @patch
 def save(self:SaveRun):
     "Write the run as it is after the last epoch"
     row,model = self.history[-1],self.learn.model
     if self.best==row['epoch']:
-        _write(self.path/'model.safetensors', lambda f: st.save_model(model, f))
-        _write(self.path/'metrics.json', lambda f: f.write_text(json.dumps(row, indent=1)))
-    _write(self.path/'history.csv', lambda f: pd.DataFrame(self.history).to_csv(f, index=False))
+        write_file(self.path/'model.safetensors', lambda f: st.save_model(model, f))
+        write_file(self.path/'metrics.json', lambda f: f.write_text(json.dumps(row, indent=1)))
+    write_file(self.path/'history.csv', lambda f: pd.DataFrame(self.history).to_csv(f, index=False))
     state = dict(model=model.state_dict(), opt=self.opt.state_dict(), history=self.history)
-    _write(self.path/'checkpoint.pt', lambda f: torch.save(state, f))
+    write_file(self.path/'checkpoint.pt', lambda f: torch.save(state, f))
     if self.bar is not None: self.bar.set_postfix_str(f"loss {row['train_loss']:.3f}, valid AUC {row['auc']:.4f}")
 
 # %% ../nbs/07_train.ipynb #61d714b9
@@ -165,7 +159,7 @@ def start_run(out, config, resume):
         if (out/'checkpoint.pt').is_file(): return torch.load(out/'checkpoint.pt', map_location='cpu', weights_only=False)
     return None
 
-# %% ../nbs/07_train.ipynb #52659752
+# %% ../nbs/07_train.ipynb #9042f312
 def train(
     store:Store,        # Labelled patches
     out:str|Path,       # Folder of the run
@@ -185,7 +179,7 @@ def train(
     state = start_run(out, config, resume)
     if state is None:
         write_split(out, store.table, splits)
-        _write(out/'config.json', lambda f: f.write_text(json.dumps(config, indent=1)))
+        write_file(out/'config.json', lambda f: f.write_text(json.dumps(config, indent=1)))
     _fit(learn, out, recipe, state, progress)
     return out
 

@@ -8,7 +8,7 @@ __all__ = ['LABELS', 'DARK', 'LIGHT', 'FLAT', 'LOW', 'NEAR', 'ALIKE', 'FAULTS', 
            'fingerprints', 'store_fingerprints', 'alike', 'duplicates', 'contradictions', 'across', 'slides_across',
            'picture', 'html_page', 'find_faults', 'explore']
 
-# %% ../nbs/03_explore.ipynb #e1df2213
+# %% ../nbs/03_explore.ipynb #b701c858
 import base64, html, io, json
 from pathlib import Path
 
@@ -17,8 +17,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from scipy.fft import dctn
 from scipy.spatial import cKDTree
-from tqdm.auto import tqdm
-from .sample import CENTRE
+from .sample import CENTRE, patch_bar
 from .store import Store
 
 # %% ../nbs/03_explore.ipynb #e7131687
@@ -70,11 +69,13 @@ def show_classes(store, n=8, seed=0):
     rows = [np.flatnonzero((store.table.label==label).fillna(False)) for label in (1,0)]
     return show_rows(store, [i for o in rows for i in rng.permutation(o)[:n]], ncols=n)
 
-# %% ../nbs/03_explore.ipynb #2e0f0c80
+# %% ../nbs/03_explore.ipynb #b00f5a96
 def chunks(store, size=1000, desc='reading', progress=True):
     "Yield slices of the store's patches as arrays"
-    bar = tqdm(range(0, len(store), size), desc=desc, unit_scale=size, unit=' patches', disable=None if progress and len(store)>5*size else True)
-    for i in bar: yield np.asarray(store.patches[i:i+size])
+    with patch_bar(len(store), desc, progress) as bar:
+        for i in range(0, len(store), size):
+            yield np.asarray(store.patches[i:i+size])
+            bar.update(min(size, len(store)-i))
 
 def patch_stats(
     store:Store,

@@ -6,7 +6,7 @@
 __all__ = ['RUN_HINT', 'VIEWS', 'read_config', 'load_model', 'Predictor', 'check_patches', 'check_views', 'prefetch',
            'read_batch', 'write_submission']
 
-# %% ../nbs/08_infer.ipynb #7b5fc64d
+# %% ../nbs/08_infer.ipynb #8bb7652e
 import json
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -15,10 +15,9 @@ import numpy as np, pandas as pd, torch
 from fastcore.basics import patch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
-from tqdm.auto import tqdm
 from .augment import normalise, turn
 from .model import make_model
-from .sample import SIZE
+from .sample import SIZE, patch_bar
 from .source import ImageFolder, Source, read_image
 from .store import BadData, Store, to_size, write_file
 
@@ -123,7 +122,7 @@ def prefetch(
             if len(waiting)>ahead: yield waiting.pop(0).result()
         while waiting: yield waiting.pop(0).result()
 
-# %% ../nbs/08_infer.ipynb #40cf105a
+# %% ../nbs/08_infer.ipynb #3832b3d1
 def read_batch(source, fit, rows):
     "Patches of `rows` that can be read, uint8 N×96×96×3; their row numbers; the other rows, with reasons"
     good,bad = {},[]
@@ -147,7 +146,7 @@ def predict_source(self:Predictor,
     check_views(views)
     jobs = [range(i, min(i+bs, len(source))) for i in range(0, len(source), bs)]
     probs,problems = pd.Series(np.nan, index=range(len(source)), dtype=float),list(source.problems)
-    with tqdm(total=len(source), desc='predicting', unit=' patches', disable=None if progress else True) as bar:
+    with patch_bar(len(source), 'predicting', progress) as bar:
         for x,rows,bad in prefetch(lambda job: read_batch(source, fit, job), jobs):
             if rows: probs[rows] = self.predict(x, views)
             problems += bad
@@ -156,7 +155,7 @@ def predict_source(self:Predictor,
     table = source.table[['id']].assign(probability=probs).dropna().reset_index(drop=True)
     return table, pd.DataFrame(problems, columns=['id','file','reason'])
 
-# %% ../nbs/08_infer.ipynb #f623bb30
+# %% ../nbs/08_infer.ipynb #159bc314
 @patch
 def predict_folder(self:Predictor, path:str|Path, **kwargs):
     "Predict the pictures of a folder, in the order of `sample_submission.csv` where there is one; see `predict_source`"
@@ -184,7 +183,7 @@ def predict_store(self:Predictor,
     "Predict rows of a store"
     rows = np.arange(len(store)) if rows is None else np.asarray(rows)
     jobs = [rows[i:i+bs] for i in range(0, len(rows), bs)]
-    with tqdm(total=len(rows), desc='predicting', unit=' patches', disable=None if progress else True) as bar:
+    with patch_bar(len(rows), 'predicting', progress) as bar:
         out = []
         for x in prefetch(lambda job: np.array(store.patches[job]), jobs):
             out.append(self.predict(x, views))

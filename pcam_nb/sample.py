@@ -5,10 +5,10 @@
 # %% auto #0
 __all__ = ['HAEMATOXYLIN', 'EOSIN', 'SIZE', 'CENTRE', 'UM_PER_PX', 'transmit', 'Slide', 'random_slide', 'smooth_noise', 'fibres',
            'cell_grid', 'outline', 'stamp', 'Tissue', 'grow', 'expose', 'label_of', 'tumour_blob', 'draw_patch', 'Plan',
-           'draw_row', 'make_sample', 'write_tables']
+           'patch_bar', 'draw_row', 'make_sample', 'write_tables']
 
-# %% ../nbs/00_sample.ipynb #5d3af27d
-import hashlib, io
+# %% ../nbs/00_sample.ipynb #d833d2d6
+import hashlib, io, os
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -228,7 +228,13 @@ class Plan:
         ids = [hashlib.sha1(f'{self}{i}'.encode()).hexdigest() for i in range(len(part))]
         return pd.DataFrame(dict(id=ids, part=part, wsi=[f'drawn_{o:03d}' for o in wsi], kind=rng.choice(names, len(part), p=shares)))
 
-# %% ../nbs/00_sample.ipynb #4c60a21f
+# %% ../nbs/00_sample.ipynb #7db2889a
+def patch_bar(total, desc, progress=True, **kwargs):
+    "A progress bar over `total` patches; off if not `progress`, or if the environment has TQDM_DISABLE"
+    off = not progress or os.environ.get('TQDM_DISABLE')
+    return tqdm(total=total, desc=desc, unit=' patches', disable=True if off else None, **kwargs)
+
+# %% ../nbs/00_sample.ipynb #e0539e0f
 def draw_row(plan, i, row):
     "Draw patch number `i` of a `plan` from its row: uint8 96×96×3 and its label"
     slide = random_slide(np.random.default_rng([plan.seed, 1, int(row.wsi.split('_')[1])]), plan.stain)
@@ -260,7 +266,7 @@ def make_sample(
     numbered = list(enumerate(SimpleNamespace(**o) for o in rows.to_dict('records')))
     jobs = [numbered[i:i+25] for i in range(0, len(rows), 25)]
     draw = Parallel(n_jobs=min(cpu_count(), max(len(jobs)//4,1)), return_as='generator')(delayed(_draw_files)(path, plan, o) for o in jobs)
-    with tqdm(total=len(rows), desc='drawing', unit=' patches', disable=None if progress else True) as bar:
+    with patch_bar(len(rows), 'drawing', progress) as bar:
         labels = []
         for o in draw:
             labels += o

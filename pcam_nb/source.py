@@ -7,7 +7,7 @@ __all__ = ['SUFFIXES', 'LABELS_HINT', 'PCAM_NAME', 'PCAM_PARTS', 'ZENODO', 'PCAM
            'read_csv', 'read_slides', 'make_table', 'KaggleFolder', 'ImageFolder', 'PcamH5', 'open_h5', 'open_source',
            'in_chunks', 'verify', 'Resume', 'fetch_pcam', 'fetch_kaggle']
 
-# %% ../nbs/01_source.ipynb #354b8f82
+# %% ../nbs/01_source.ipynb #ff23783e
 import hashlib, importlib, os, shutil, struct
 from functools import partial
 from pathlib import Path
@@ -17,6 +17,7 @@ from joblib import Parallel, cpu_count, delayed
 from fastcore.basics import patch
 from PIL import Image
 from tqdm.auto import tqdm
+from .sample import patch_bar
 
 # %% ../nbs/01_source.ipynb #ee31823c
 SUFFIXES = '.tif .tiff .png .jpg .jpeg .bmp'.split() # Pictures that a folder may hold
@@ -231,12 +232,12 @@ def open_source(
     if part=='train' or (path/'test_labels.csv').is_file(): return KaggleFolder(path, part, slides)
     return ImageFolder(path/'test' if (path/'test').is_dir() else path)
 
-# %% ../nbs/01_source.ipynb #10b4657a
+# %% ../nbs/01_source.ipynb #f16a8ef9
 def in_chunks(f, n, size=250, workers=None, progress=True, desc='reading'):
     "Yield `f(range)` for the runs of `size` numbers below `n`, in order, from `workers` processes (default: all cores, one for little work)"
     jobs = [range(i, min(i+size, n)) for i in range(0, n, size)]
     workers = min(workers or cpu_count(), max(len(jobs)//4, 1))
-    with tqdm(total=n, desc=desc, unit=' patches', disable=None if progress else True) as bar:
+    with patch_bar(n, desc, progress) as bar:
         for job,res in zip(jobs, Parallel(n_jobs=workers, return_as='generator')(delayed(f)(o) for o in jobs)):
             bar.update(len(job))
             yield res
@@ -289,7 +290,7 @@ class Resume:
 
     def _size(self): return self.part.stat().st_size if self.part.exists() else 0
 
-# %% ../nbs/01_source.ipynb #8bd35007
+# %% ../nbs/01_source.ipynb #732bb58d
 @patch
 def _append(self:Resume, url, have):
     "Fetch `url` from byte `have` on"
@@ -299,8 +300,8 @@ def _append(self:Resume, url, have):
         if not r.ok: raise FileNotFoundError(f"{url} can't be fetched: the server says {r.status_code} {r.reason}")
         have = have if r.status_code==206 else 0
         total = int(r.headers.get('Content-Length', 0))+have
-        with open(self.part, 'ab' if have else 'wb') as f, tqdm(total=total, initial=have, unit='B', unit_scale=True, desc=self.part.stem,
-                                                                disable=None if self.progress else True) as bar:
+        bar = tqdm(total=total, initial=have, unit='B', unit_scale=True, desc=self.part.stem, disable=None if self.progress else True)
+        with bar, open(self.part, 'ab' if have else 'wb') as f:
             for chunk in r.iter_content(1<<14): bar.update(f.write(chunk))
 
 # %% ../nbs/01_source.ipynb #98779fc0

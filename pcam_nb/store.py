@@ -64,14 +64,15 @@ def to_size(
     im = im[top:top+side,left:left+side]
     return im if side==SIZE else np.asarray(Image.fromarray(im).resize((SIZE,SIZE), Image.LANCZOS))
 
-# %% ../nbs/02_store.ipynb #674f0809
+# %% ../nbs/02_store.ipynb #6530d875
 class BadData(ValueError):
     "Patches that can't be used; `problems` has `id`, `file`, `reason` of each"
     def __init__(self, problems, path):
         self.problems = pd.DataFrame(problems, columns=['id','file','reason'])
         lines = [f"  {o.file or o.id}: {o.reason}" for o in self.problems[:10].itertuples()]
         if len(self.problems)>10: lines.append(f'  … and {len(self.problems)-10:,} more')
-        super().__init__('\n'.join([f"{len(self.problems):,} patches of '{path}' can't be used. Mend them, or leave them out with --skip-bad:", *lines]))
+        n = f"{len(self.problems):,} patch{'es' if len(self.problems)>1 else ''}"
+        super().__init__('\n'.join([f"{n} of '{path}' can't be used. Mend them, or leave them out with --skip-bad:", *lines]))
 
 # %% ../nbs/02_store.ipynb #b1c85998
 def _pack_rows(source, file, fit, rows):

@@ -6,15 +6,14 @@
 __all__ = ['METRICS', 'PatchLoss', 'patch_metrics', 'patch_learner', 'Recipe', 'run_config', 'write_split', 'SeedEpoch',
            'SaveRun', 'start_run', 'train']
 
-# %% ../nbs/07_train.ipynb #36b26cdd
+# %% ../nbs/07_train.ipynb #514e68a2
 import importlib.metadata, json, os, platform, random, time, warnings
 from dataclasses import asdict, dataclass, replace
 import pandas as pd, safetensors.torch as st, sklearn.metrics as skm
-from tqdm.auto import tqdm
 from .data import *
 from .data import check_trainable, channel_stats, patch_dls, split
 from .model import check_arch, make_model, takes_pretrained
-from .sample import SIZE, UM_PER_PX
+from .sample import SIZE, UM_PER_PX, patch_bar
 from .store import Store, write_file
 
 with warnings.catch_warnings():
@@ -159,7 +158,7 @@ def start_run(out, config, resume):
         if (out/'checkpoint.pt').is_file(): return torch.load(out/'checkpoint.pt', map_location='cpu', weights_only=False)
     return None
 
-# %% ../nbs/07_train.ipynb #9042f312
+# %% ../nbs/07_train.ipynb #0f81ad6f
 def train(
     store:Store,        # Labelled patches
     out:str|Path,       # Folder of the run
@@ -191,7 +190,7 @@ def _fit(learn, out, recipe, state, progress):
         learn.model.load_state_dict(state['model'])
         learn.opt.load_state_dict(state['opt'])
     per_epoch = len(learn.dls.train)*learn.dls.train.bs
-    bar = tqdm(total=recipe.epochs*per_epoch, initial=len(history)*per_epoch, desc='training', unit=' patches', disable=None if progress else True)
+    bar = patch_bar(recipe.epochs*per_epoch, 'training', progress, initial=len(history)*per_epoch)
     save = SaveRun(out, recipe.patience, history, bar)
     if history and recipe.patience and history[-1]['epoch']-save.best>=recipe.patience: return
     with bar, learn.no_bar(), learn.no_logging():

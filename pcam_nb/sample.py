@@ -104,7 +104,7 @@ def stamp(canvas, patch, y, x, op):
     t,l,b,r = max(top,0),max(left,0),min(top+len(patch),canvas.shape[0]),min(left+len(patch),canvas.shape[1])
     if t<b and l<r: op(canvas[t:b,l:r], patch[t-top:b-top,l-left:r-left], out=canvas[t:b,l:r])
 
-# %% ../nbs/00_sample.ipynb #79e39812
+# %% ../nbs/00_sample.ipynb #46238ff2
 class Tissue:
     "Maps of one region: concentrations of `haematoxylin` and `eosin`, and the px of `tumour` cells"
     def __init__(self, rng, shape):
@@ -128,7 +128,7 @@ class Tissue:
         body = outline(self.rng, radius*1.45, .12, int(radius*2.2)+2)
         stamp(self.eosin, self.cytoplasm*np.clip(body+.5, 0, 1), y, x, np.maximum)
         stamp(self.tumour, body>0, y, x, np.logical_or)
-        self.nucleus(y, x, radius, .2, self.rng.uniform(.3,.55), .35)
+        self.nucleus(y, x, radius, .2, self.rng.uniform(.3,.6), .33)
         stamp(self.haematoxylin, .9*np.clip(outline(self.rng, 1.1, .1, 3)+.5, 0, 1), y+self.rng.normal(0,1), x+self.rng.normal(0,1), np.maximum)
 
     def gaps(self, share):
@@ -138,7 +138,7 @@ class Tissue:
         self.haematoxylin *= keep
         self.eosin *= keep
 
-# %% ../nbs/00_sample.ipynb #94685238
+# %% ../nbs/00_sample.ipynb #e9868964
 def grow(
     blob:np.ndarray,         # Where tumour may grow, H×W bool
     slide:Slide,             # Staining and cell density
@@ -153,9 +153,9 @@ def grow(
     dense = np.clip(slide.cells*rng.uniform(.4,1.5) + .25*smooth_noise(rng, blob.shape, 16), .03, .95)
     pts = cell_grid(rng, blob.shape, rng.uniform(7,8.5)*slide.size)
     pts = pts[rng.random(len(pts)) < np.where(tissue.tumour, .07, dense)[tuple(at(pts))]]
-    pale = rng.random(len(pts)) < rng.uniform(0,.25)
+    pale = rng.random(len(pts)) < rng.uniform(0,.6)
     for (y,x),big in zip(pts, pale):
-        if big: tissue.nucleus(y, x, rng.uniform(3.9,5.2)*slide.size, .13, rng.uniform(.3,.5), .12)
+        if big: tissue.nucleus(y, x, rng.uniform(3.7,5.8)*slide.size, rng.uniform(.08,.2), rng.uniform(.3,.6), rng.uniform(.1,.32))
         else:   tissue.nucleus(y, x, rng.uniform(2.8,3.7)*slide.size, .05, rng.uniform(.75,1.15), .15)
     tissue.gaps(rng.uniform(0, .12 + .4*tissue.tumour.mean()))
     return tissue

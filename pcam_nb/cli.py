@@ -216,7 +216,7 @@ def pcam_predict(
     say(f'Predicted {len(table):,} patches: {out}')
     return report_skipped(skipped, Path(out).parent)
 
-# %% ../nbs/13_cli.ipynb #67d7b588
+# %% ../nbs/13_cli.ipynb #c98eb120
 @command
 def pcam_demo(
     out:str='pcam_demo',  # Folder for everything; an older demo in it is replaced
@@ -236,7 +236,8 @@ def pcam_demo(
     pcam_sample(str(out/'data'), train=train, test=test, seed=seed)
     say('2/4 Training')
     pcam_train(str(out/'data'), out=str(out/'run'), epochs=epochs, seed=seed)
-    say('3/4 Evaluating on slides that were not trained on')
-    pcam_evaluate(str(out/'run'), str(out/'data'), out=str(out/'report'), part='test')
-    say('4/4 Predicting')
+    say('3/4 Predicting')
     pcam_predict(str(out/'run'), str(out/'data'/'test'), out=str(out/'submission.csv'))
+    say('4/4 Evaluating on slides that were not trained on')
+    pcam_evaluate(str(out/'run'), str(out/'data'), out=str(out/'report'), part='test')
+    say(f"Submission: {out/'submission.csv'}")

@@ -122,11 +122,11 @@ def prefetch(
             if len(waiting)>ahead: yield waiting.pop(0).result()
         while waiting: yield waiting.pop(0).result()
 
-# %% ../nbs/08_infer.ipynb #3832b3d1
+# %% ../nbs/08_infer.ipynb #f0b096a5
 def read_batch(source, fit, rows):
     "Patches of `rows` that can be read, uint8 N×96×96×3; their row numbers; the other rows, with reasons"
     good,bad = {},[]
-    for i,im in zip(rows, source.read_many(rows)):
+    for i,im in zip(rows, source.reader(rows)()):
         try:
             if isinstance(im, str): raise ValueError(im)
             good[i] = to_size(im, fit)

@@ -15,7 +15,7 @@ from PIL import Image
 from .sample import SIZE
 from .source import in_chunks, open_source
 
-# %% ../nbs/02_store.ipynb #be0525e7
+# %% ../nbs/02_store.ipynb #f0088440
 PATCH_BYTES = SIZE*SIZE*3
 
 class Store:
@@ -23,14 +23,16 @@ class Store:
     def __init__(self, path):
         self.path = Path(path)
         if not is_store(self.path): raise FileNotFoundError(f"No store in '{path}': patches.npy, table.csv or store.json is missing. Pack one with pack")
-        self.info = json.loads((self.path/'store.json').read_text())
-        self.patches = np.load(self.path/'patches.npy', mmap_mode='r')
-        if len(self.patches)!=len(self.table): raise ValueError(f"The store '{path}' is damaged: {len(self.patches):,} patches, {len(self.table):,} rows. Remove it")
+        try:
+            self.info = json.loads((self.path/'store.json').read_text())
+            self.patches = np.load(self.path/'patches.npy', mmap_mode='r')
+            if len(self.patches)!=len(self.table): raise ValueError(f'{len(self.patches):,} patches, {len(self.table):,} rows')
+        except ValueError as e: raise ValueError(f"The store '{path}' is damaged ({e}). Remove it, and it will be packed again") from None
 
     @cached_property
     def table(self):
-        types = dict(id='string', label='Int64', slide='string')
-        return pd.read_csv(self.path/'table.csv', dtype=types)
+        types,blank = dict(id='string', label='Int64', slide='string'),['']
+        return pd.read_csv(self.path/'table.csv', dtype=types, keep_default_na=False, na_values=dict(label=blank, slide=blank))
 
     def __len__(self): return len(self.patches)
     def __getitem__(self, i): return self.patches[i]
@@ -74,11 +76,11 @@ class BadData(ValueError):
         n = f"{len(self.problems):,} patch{'es' if len(self.problems)>1 else ''}"
         super().__init__('\n'.join([f"{n} of '{path}' can't be used. Mend them, or leave them out with --skip-bad:", *lines]))
 
-# %% ../nbs/02_store.ipynb #b1c85998
-def _pack_rows(source, file, fit, rows):
-    "Bring `rows` of `source` to 96 px and write them into the array `file`, if one is given; the rows that failed, with reasons"
+# %% ../nbs/02_store.ipynb #a0f25b79
+def _pack_rows(file, fit, rows, reader):
+    "Bring what `reader` gives for `rows` to 96 px and write it into the array `file`, if one is given; the rows that failed, with reasons"
     out,bad = np.load(file, mmap_mode='r+') if file else {},[]
-    for i,im in zip(rows, source.read_many(rows)):
+    for i,im in zip(rows, reader()):
         try:
             if isinstance(im, str): raise ValueError(im)
             out[i] = to_size(im, fit)
@@ -87,7 +89,7 @@ def _pack_rows(source, file, fit, rows):
 
 def _pack_all(source, file, fit, workers, progress):
     "Pack all rows into the array `file`, or only try them if it is None; the problems"
-    res = in_chunks(partial(_pack_rows, source, file, fit), len(source), workers=workers, progress=progress, desc='packing' if file else 'checking')
+    res = in_chunks(partial(_pack_rows, file, fit), source, workers=workers, progress=progress, desc='packing' if file else 'checking')
     return [dict(id=source.table.id[i], file=source.file(i).name, reason=why, row=i) for bad in res for i,why in bad]
 
 def _reserve(file, n):
@@ -114,7 +116,7 @@ def _replace(partial_, dest):
     partial_.rename(dest)
     shutil.rmtree(old, ignore_errors=True)
 
-# %% ../nbs/02_store.ipynb #14534e0c
+# %% ../nbs/02_store.ipynb #9d8500f4
 def pack(
     source,             # A `Source`
     dest:str|Path,      # Folder of the store
@@ -127,6 +129,7 @@ def pack(
     if fit not in FITS: raise ValueError(f"fit is {fit!r}: choose 'crop' or 'resize'")
     dest = Path(dest)
     if source.problems and not skip_bad: raise BadData([*source.problems, *_pack_all(source, None, fit, workers, progress)], source.path)
+    if not len(source): raise ValueError(f"'{source.path}' holds no patch that can be used")
     info = dict(fingerprint=source.fingerprint, fit=fit, source=str(source.path))
     if is_store(dest) and (same:=Store(dest)).info==info and (skip_bad or same.skipped.empty): return same
     if dest.exists() and not is_store(dest) and (not dest.is_dir() or any(dest.iterdir())):
@@ -141,12 +144,12 @@ def pack(
     finally: shutil.rmtree(tmp, ignore_errors=True)
     return Store(dest)
 
-# %% ../nbs/02_store.ipynb #00b80bad
+# %% ../nbs/02_store.ipynb #24e0fbd1
 def _fill(folder, source, info, fit, skip_bad, workers, progress):
     "Write a store into the empty `folder`"
     _reserve(folder/'patches.npy', len(source))
     bad = _pack_all(source, folder/'patches.npy', fit, workers, progress)
-    if bad and not skip_bad: raise BadData(bad, source.path)
+    if bad and (not skip_bad or len(bad)==len(source)): raise BadData(bad, source.path)
     keep = np.setdiff1d(np.arange(len(source)), [o['row'] for o in bad])
     if bad: _compact(folder/'patches.npy', keep)
     source.table.iloc[keep].to_csv(folder/'table.csv', index=False)

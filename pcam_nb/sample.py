@@ -5,17 +5,18 @@
 # %% auto #0
 __all__ = ['HAEMATOXYLIN', 'EOSIN', 'SIZE', 'CENTRE', 'UM_PER_PX', 'transmit', 'Slide', 'random_slide', 'smooth_noise', 'fibres',
            'cell_grid', 'outline', 'stamp', 'Tissue', 'grow', 'expose', 'label_of', 'tumour_blob', 'draw_patch', 'Plan',
-           'patch_bar', 'draw_row', 'make_sample', 'write_tables']
+           'patch_bar', 'in_processes', 'draw_row', 'make_sample', 'write_tables']
 
-# %% ../nbs/00_sample.ipynb #d833d2d6
+# %% ../nbs/00_sample.ipynb #377ff731
 import hashlib, io, os
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np, pandas as pd
 from joblib import Parallel, cpu_count, delayed
+from joblib.externals.loky import get_reusable_executor
 from PIL import Image
 from scipy import ndimage
 from tqdm.auto import tqdm
@@ -234,7 +235,15 @@ def patch_bar(total, desc, progress=True, **kwargs):
     off = not progress or os.environ.get('TQDM_DISABLE')
     return tqdm(total=total, desc=desc, unit=' patches', disable=True if off else None, **kwargs)
 
-# %% ../nbs/00_sample.ipynb #e0539e0f
+# %% ../nbs/00_sample.ipynb #d19d4829
+def in_processes(f, jobs, workers=None):
+    "Yield `f(job)` for the list of `jobs`, in order, from `workers` processes (default: all cores; this one for little work)"
+    workers = min(workers or cpu_count(), max(len(jobs)//4, 1))
+    try: yield from Parallel(n_jobs=workers, return_as='generator', max_nbytes=None)(delayed(f)(o) for o in jobs)
+    finally:
+        if workers>1: get_reusable_executor().shutdown(wait=True)
+
+# %% ../nbs/00_sample.ipynb #6eb432ee
 def draw_row(plan, i, row):
     "Draw patch number `i` of a `plan` from its row: uint8 96×96×3 and its label"
     slide = random_slide(np.random.default_rng([plan.seed, 1, int(row.wsi.split('_')[1])]), plan.stain)
@@ -257,7 +266,7 @@ def make_sample(
     progress:bool=True,  # Show a progress bar?
 )->Path:                 # The folder
     "Draw a labelled set in Kaggle's layout; raises `ValueError` for a plan that cannot be drawn, `FileExistsError` for a used folder"
-    path,plan = Path(path),Plan(train, test, slides, seed, tuple(stain))
+    path,plan = Path(path).absolute(),Plan(train, test, slides, seed, tuple(stain)) # Workers may be elsewhere
     if train<1 or test<0: raise ValueError(f"train={train}, test={test}: ask for at least 1 training patch and 0 or more test patches")
     if slides<2: raise ValueError(f"slides={slides}: ask for at least 2, so that one can be held out")
     if path.exists() and any(path.iterdir()): raise FileExistsError(f"'{path}' is not empty. Choose a new folder, or remove it first")
@@ -265,10 +274,9 @@ def make_sample(
     rows = plan.rows()
     numbered = list(enumerate(SimpleNamespace(**o) for o in rows.to_dict('records')))
     jobs = [numbered[i:i+25] for i in range(0, len(rows), 25)]
-    draw = Parallel(n_jobs=min(cpu_count(), max(len(jobs)//4,1)), return_as='generator')(delayed(_draw_files)(path, plan, o) for o in jobs)
     with patch_bar(len(rows), 'drawing', progress) as bar:
         labels = []
-        for o in draw:
+        for o in in_processes(partial(_draw_files, path, plan), jobs):
             labels += o
             bar.update(len(o))
     write_tables(path, rows.assign(label=labels))

@@ -7,17 +7,16 @@ __all__ = ['SUFFIXES', 'LABELS_HINT', 'PCAM_NAME', 'PCAM_PARTS', 'ZENODO', 'PCAM
            'Source', 'read_csv', 'read_slides', 'make_table', 'KaggleFolder', 'ImageFolder', 'PcamH5', 'open_h5',
            'read_h5', 'open_source', 'in_chunks', 'verify', 'Resume', 'fetch_pcam', 'fetch_kaggle']
 
-# %% ../nbs/01_source.ipynb #ff23783e
+# %% ../nbs/01_source.ipynb #1d50d994
 import hashlib, importlib, os, shutil, struct
 from functools import partial
 from pathlib import Path
 
 import numpy as np, pandas as pd
-from joblib import Parallel, cpu_count, delayed
 from fastcore.basics import patch
 from PIL import Image
 from tqdm.auto import tqdm
-from .sample import patch_bar
+from .sample import in_processes, patch_bar
 
 # %% ../nbs/01_source.ipynb #ee31823c
 SUFFIXES = '.tif .tiff .png .jpg .jpeg .bmp'.split() # Pictures that a folder may hold
@@ -50,7 +49,7 @@ def read_files(files):
         except (ValueError, OSError) as e: return str(e)
     return [_read(o) for o in files]
 
-# %% ../nbs/01_source.ipynb #201bd14b
+# %% ../nbs/01_source.ipynb #2621b7d4
 class Source:
     "Patches with labels; `table` holds the rows that can be used, `problems` the others"
     def __init__(self, path):
@@ -66,7 +65,7 @@ class Source:
 
     def reader(self, rows):
         "A function that gives for each of `rows` its picture, or the reason why it can't be read; light enough to send to another process"
-        return partial(read_files, [self.file(i) for i in rows])
+        return partial(read_files, [os.path.abspath(self.file(i)) for i in rows])
 
     def file(self, i):
         "The file of row `i`"
@@ -199,7 +198,7 @@ def open_h5(file, key, shape):
         raise ValueError(f"'{file}' holds {key} of {d.dtype} {d.shape}; PCam has whole numbers of N×{'×'.join(map(str, shape))}")
     return d
 
-# %% ../nbs/01_source.ipynb #a56b5f4e
+# %% ../nbs/01_source.ipynb #81778320
 @patch
 def _read_split(self:PcamH5, split):
     "The table of one split; labels are read whole, pictures not at all"
@@ -222,7 +221,7 @@ def read_h5(parts):
 @patch
 def reader(self:PcamH5, rows):
     rows,splits = np.asarray(rows),self.table.split.iloc[rows].to_numpy()
-    return partial(read_h5, [(self._file(s,'x'), self.rows[rows[splits==s]]-self.starts[s]) for s in dict.fromkeys(splits)])
+    return partial(read_h5, [(self._file(s,'x').absolute(), self.rows[rows[splits==s]]-self.starts[s]) for s in dict.fromkeys(splits)])
 
 # %% ../nbs/01_source.ipynb #e0a03ff1
 def open_source(
@@ -237,18 +236,18 @@ def open_source(
     if part=='train' or (path/'test_labels.csv').is_file(): return KaggleFolder(path, part, slides)
     return ImageFolder(path/'test' if (path/'test').is_dir() else path)
 
-# %% ../nbs/01_source.ipynb #bea9da7f
+# %% ../nbs/01_source.ipynb #f310d80a
 def in_chunks(f, source, size=250, workers=None, progress=True, desc='reading'):
-    "Yield `f(rows, reader)` for runs of `size` rows, in order, from `workers` processes (default: all cores; one for little work)"
+    "Yield `f((rows, reader))` for runs of `size` rows, in order, with a bar; see `in_processes`"
     runs = [range(i, min(i+size, len(source))) for i in range(0, len(source), size)]
-    workers = min(workers or cpu_count(), max(len(runs)//4, 1))
     with patch_bar(len(source), desc, progress) as bar:
-        for rows,res in zip(runs, Parallel(n_jobs=workers, return_as='generator')(delayed(f)(o, source.reader(o)) for o in runs)):
+        for rows,res in zip(runs, in_processes(f, [(o, source.reader(o)) for o in runs], workers)):
             bar.update(len(rows))
             yield res
 
-def _reasons(rows, reader):
-    "Which of `rows` can't be read, and why"
+def _reasons(job):
+    "Which rows of a `job`, rows and reader, can't be read, and why"
+    rows,reader = job
     return [(i, o) for i,o in zip(rows, reader()) if isinstance(o, str)]
 
 def verify(

@@ -76,10 +76,10 @@ class BadData(ValueError):
         n = f"{len(self.problems):,} patch{'es' if len(self.problems)>1 else ''}"
         super().__init__('\n'.join([f"{n} of '{path}' can't be used. Mend them, or leave them out with --skip-bad:", *lines]))
 
-# %% ../nbs/02_store.ipynb #a0f25b79
-def _pack_rows(file, fit, rows, reader):
-    "Bring what `reader` gives for `rows` to 96 px and write it into the array `file`, if one is given; the rows that failed, with reasons"
-    out,bad = np.load(file, mmap_mode='r+') if file else {},[]
+# %% ../nbs/02_store.ipynb #4c3d25a8
+def _pack_rows(file, fit, job):
+    "Bring the patches of a `job`, rows and reader, to 96 px and write them into the array `file`, if one is given; what failed, with reasons"
+    (rows,reader),out,bad = job,np.load(file, mmap_mode='r+') if file else {},[]
     for i,im in zip(rows, reader()):
         try:
             if isinstance(im, str): raise ValueError(im)
@@ -116,7 +116,7 @@ def _replace(partial_, dest):
     partial_.rename(dest)
     shutil.rmtree(old, ignore_errors=True)
 
-# %% ../nbs/02_store.ipynb #9d8500f4
+# %% ../nbs/02_store.ipynb #e086bd76
 def pack(
     source,             # A `Source`
     dest:str|Path,      # Folder of the store
@@ -127,7 +127,7 @@ def pack(
 )->Store:
     "Decode `source` once into a store; an unchanged one is used again. Raises `BadData`, `OSError` without room, `FileExistsError`"
     if fit not in FITS: raise ValueError(f"fit is {fit!r}: choose 'crop' or 'resize'")
-    dest = Path(dest)
+    dest = Path(dest).absolute()
     if source.problems and not skip_bad: raise BadData([*source.problems, *_pack_all(source, None, fit, workers, progress)], source.path)
     if not len(source): raise ValueError(f"'{source.path}' holds no patch that can be used")
     info = dict(fingerprint=source.fingerprint, fit=fit, source=str(source.path))

@@ -68,13 +68,13 @@ def _timm(arch, pretrained):
     fixed = timm.get_pretrained_cfg(arch).fixed_input_size # Vision transformers want to be told
     return timm.create_model(arch, pretrained=pretrained, num_classes=1, **dict(img_size=96) if fixed else {})
 
-# %% ../nbs/06_model.ipynb #2c7825c9
+# %% ../nbs/06_model.ipynb #d4dc647c
 OWN = dict(patchcnn=PatchCNN)
 
 def arch_names():
     "All names that `make_model` knows"
     timm = importlib.import_module('timm').list_models() if importlib.util.find_spec('timm') else []
-    return [*OWN, *TORCHVISION, *timm]
+    return list(dict.fromkeys([*OWN, *TORCHVISION, *timm]))
 
 def check_arch(arch):
     "Raise `ValueError`, with the nearest names, unless there is a network of that name"

@@ -13,13 +13,16 @@ from pathlib import Path
 
 from fastcore.docments import docments, empty
 
-# %% ../nbs/13_cli.ipynb #4d96d727
+# %% ../nbs/13_cli.ipynb #dcd61b58
 class _Parser(argparse.ArgumentParser):
-    def error(self, message): self.exit(1, f'{self.prog}: {message}. See {self.prog} --help\n')
+    def error(self, message):
+        "Exit with 1 and one sentence"
+        self.exit(1, f'{self.prog}: {message}. See {self.prog} --help\n')
 
 def make_parser(f):
     "An argument parser made of the signature and the comments of `f`"
-    p = _Parser(prog=f.__name__, description=f.__doc__, formatter_class=lambda prog: argparse.HelpFormatter(prog, max_help_position=28, width=110))
+    wide = lambda prog: argparse.HelpFormatter(prog, max_help_position=28, width=110)
+    p = _Parser(prog=f.__name__, description=f.__doc__, formatter_class=wide)
     for name,o in docments(f, full=True, returns=False).items():
         flag = name.replace('_','-')
         if o.default is empty: p.add_argument(name, help=o.docment, metavar=name.upper())
@@ -88,7 +91,7 @@ def print_figures(found):
     from pcam_nb.evaluate import SHOWN
     say(*(f'  {name:22}{found[k]:.3f}' for k,name in SHOWN.items()))
 
-# %% ../nbs/13_cli.ipynb #7a2b12fa
+# %% ../nbs/13_cli.ipynb #2bb37b21
 @command
 def pcam_sample(
     out:str,         # Folder to make, in the layout of Kaggle's competition
@@ -113,6 +116,7 @@ def pcam_fetch(
     else: fetch_pcam(out)
     say(f'The files are in {out}')
 
+# %% ../nbs/13_cli.ipynb #9052acdd
 @command
 def pcam_explore(
     data:str,             # Kaggle's folder, the folder of PCam's HDF5 files, or a store
@@ -130,8 +134,8 @@ def pcam_explore(
     packed = store_for(data, out, store, part, slides, resize, skip_bad)
     side = packed.table.id.map(pd.read_csv(Path(run)/'split.csv', dtype=dict(id=str)).set_index('id').part) if run else None
     found = explore(packed, out, side)
-    say(f"{found['patches']:,} patches, {found['positive']:,} positive, {found['slides']:,} known slides", *(f'  {found[k]:6,} {v}' for k,v in FAULTS.items()),
-        f"Page: {Path(out)/'explore.html'}")
+    say(f"{found['patches']:,} patches, {found['positive']:,} positive, {found['slides']:,} known slides")
+    say(*(f'  {found[k]:6,} {v}' for k,v in FAULTS.items()), f"Page: {Path(out)/'explore.html'}")
     return report_skipped(packed.skipped, out)
 
 # %% ../nbs/13_cli.ipynb #181e05e9
@@ -170,7 +174,7 @@ def pcam_train(
         f"recall {m['recall']:.4f}, F1 {m['f1']:.4f}", f'Run: {run}')
     return report_skipped(packed.skipped, run)
 
-# %% ../nbs/13_cli.ipynb #5100652a
+# %% ../nbs/13_cli.ipynb #d125cea8
 @command
 def pcam_evaluate(
     run:str,               # Folder of the run
@@ -196,6 +200,7 @@ def pcam_evaluate(
     say(f"Report: {Path(out)/'report.html'}")
     return report_skipped(packed.skipped, out)
 
+# %% ../nbs/13_cli.ipynb #7874f65a
 @command
 def pcam_predict(
     run:str,               # Folder of the run

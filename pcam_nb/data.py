@@ -20,7 +20,7 @@ with warnings.catch_warnings():
     from fastai.vision.core import TensorImage
     from fastai.vision.data import show_batch # Registers how pictures are shown
 
-# %% ../nbs/05_data.ipynb #33313b75
+# %% ../nbs/05_data.ipynb #e00edb30
 class SharedSlides(UserWarning): "Slides may be on both sides of a split, so that validation figures are too good"
 
 def splits_by_slide(
@@ -30,7 +30,7 @@ def splits_by_slide(
 )->tuple:               # Row numbers of the training and of the validation patches
     "Hold out whole slides, so that no slide is on both sides, with classes about even (scikit-learn's StratifiedGroupKFold)"
     folds = min(round(1/valid), table.slide.nunique())
-    if folds<2: raise ValueError(f'All patches are from the slide {table.slide.iloc[0]!r}: there is none to hold out. Give slides of more than one, or none at all')
+    if folds<2: raise ValueError(f'All patches are from the slide {table.slide.iloc[0]!r}: there is none to hold out. Add patches of others')
     split = StratifiedGroupKFold(folds, shuffle=True, random_state=seed).split(table.id, table.label.astype(int), table.slide)
     return next(split)
 
@@ -40,20 +40,23 @@ def splits_stratified(
     seed:int=0,         # Same seed, same split
 )->tuple:               # Row numbers of the training and of the validation patches
     "Hold out patches, with the same share of each class; warns that slides may be shared"
-    warnings.warn('The slides of the patches are not known, so the same slide may be on both sides of the split: '
+    bare = table.slide.isna().sum()
+    warnings.warn(f'The slides of {bare:,} of {len(table):,} patches are not known, so the same slide may be on both sides of the split: '
                   'validation figures will be too good. Give a CSV file with id,wsi if you can', SharedSlides, stacklevel=3)
     rows = np.arange(len(table))
     return tuple(np.sort(o) for o in train_test_split(rows, test_size=valid, random_state=seed, stratify=table.label.astype(int)))
 
-# %% ../nbs/05_data.ipynb #421a0a0b
+# %% ../nbs/05_data.ipynb #ee371938
 MIN_EACH = 10 # Patches of each class, below which neither training nor validation means anything
 
 def check_trainable(table):
     "Raise `ValueError` unless every patch has a label and there are enough of both classes"
-    if table.label.isna().any(): raise ValueError(f'{table.label.isna().sum():,} of {len(table):,} patches have no label: training needs one for each')
+    bare = table.label.isna().sum()
+    if bare: raise ValueError(f'{bare:,} of {len(table):,} patches have no label: training needs one for each')
     n = table.label.astype(int).value_counts().reindex([0,1], fill_value=0)
     if n.min()==0: raise ValueError(f'All {len(table):,} patches have the label {n.idxmax()}: training needs both classes')
-    if n.min()<MIN_EACH: raise ValueError(f'{n[0]} patches with label 0 and {n[1]} with label 1 are too few: training needs at least {MIN_EACH} of each')
+    if n.min()<MIN_EACH:
+        raise ValueError(f'{n[0]} patches with label 0 and {n[1]} with label 1 are too few: training needs at least {MIN_EACH} of each')
 
 def split(
     table:pd.DataFrame, # One row a patch: `label`, `slide`, and `split` where the data set has its own
@@ -70,7 +73,7 @@ def split(
         if table.label.iloc[rows].nunique()<2: raise ValueError(f'The {name} side of the split has one class only. Try another seed or share')
     return tr,va
 
-# %% ../nbs/05_data.ipynb #105058b1
+# %% ../nbs/05_data.ipynb #54986ce7
 CLASSES = ['normal','tumour']
 
 class TensorPatch(TensorImage): "Patches: uint8 …×96×96×3 as stored, float N×3×96×96 as a network sees them"
@@ -79,13 +82,17 @@ class ReadPatch(Transform):
     "Rows of a store to patches, uint8"
     def __init__(self, store): self.store = store
     def encodes(self, row:int): return self.batch(row)
-    def batch(self, rows): return TensorPatch(torch.from_numpy(np.array(self.store.patches[rows])))
+    def batch(self, rows):
+        "Many rows at once: uint8, N×96×96×3"
+        return TensorPatch(torch.from_numpy(np.array(self.store.patches[rows])))
 
 class ReadLabel(Transform):
     "Rows of a store to labels, float, as binary cross-entropy wants them"
     def __init__(self, store): self.labels = torch.from_numpy(store.table.label.fillna(-1).to_numpy(np.float32))
     def encodes(self, row:int): return self.batch(row)
-    def batch(self, rows): return TensorCategory(self.labels[rows])
+    def batch(self, rows):
+        "Many rows at once: N floats"
+        return TensorCategory(self.labels[rows])
     def decodes(self, y:TensorCategory): return Category(CLASSES[int(y)])
 
 # %% ../nbs/05_data.ipynb #d198f2ab
@@ -102,10 +109,11 @@ class NormalisePatch(Transform):
     def encodes(self, x:TensorPatch): return TensorPatch(normalise(x.as_subclass(Tensor), self.mean, self.std))
     def decodes(self, x:TensorPatch): return TensorPatch(denormalise(x.as_subclass(Tensor), self.mean, self.std))
 
-# %% ../nbs/05_data.ipynb #d221550b
+# %% ../nbs/05_data.ipynb #780a1154
 class PatchDL(TfmdDL):
     "fastai's loader for a store: takes a whole batch with one gather"
     def create_batches(self, samps):
+        "Batches of the items numbered `samps`"
         rows,reads = np.asarray(self.dataset.items),[first(tl.tfms.fs, risinstance((ReadPatch,ReadLabel))) for tl in self.dataset.tls]
         for idxs in chunked(samps, self.bs, self.drop_last): yield tuple(read.batch(rows[idxs]) for read in reads)
 

@@ -42,7 +42,7 @@ def metrics(
                average_precision=skm.average_precision_score(y, p), log_loss=skm.log_loss(y, p, labels=[0,1]))
     return dict(patches=len(y), positive=int(y.sum()), threshold=threshold, **{k:float(v) for k,v in out.items()}, tn=tn, fp=fp, fn=fn, tp=tp)
 
-# %% ../nbs/09_evaluate.ipynb #82436439
+# %% ../nbs/09_evaluate.ipynb #99a79170
 def plot_history(
     history:pd.DataFrame, # `history.csv` of a run
 )->Picture:
@@ -61,6 +61,7 @@ def plot_history(
         ax.grid(alpha=.3)
     return fig
 
+# %% ../nbs/09_evaluate.ipynb #0c60402c
 def plot_curves(y, p, threshold=.5):
     "ROC and precision-recall curve, with the point at `threshold`"
     y,p = check_scores(y, p)
@@ -140,7 +141,7 @@ def evaluate(
     write_file(out/'report.html', lambda f: write_report(f, run, found, y, p))
     return found
 
-# %% ../nbs/09_evaluate.ipynb #c5afa4b0
+# %% ../nbs/09_evaluate.ipynb #bf7f1238
 SHOWN = dict(auc='AUC', average_precision='average precision', accuracy='accuracy', precision='precision (PPV)',
              recall='recall (sensitivity)', specificity='specificity', f1='F1', log_loss='log loss')
 
@@ -158,10 +159,11 @@ def write_report(path, run, found, y, p):
     "Write the report of an evaluation to `path`; `found` is what `evaluate` returns"
     c,say = read_config(run),lambda o: html.escape(str(o))
     history = pd.read_csv(run/'history.csv')
-    about = pd.DataFrame({'':map(say, [found['run'], c['arch'], f"{c['data']['train']:,}, from {c['data']['source']}", c['data']['slides'], len(history),
-        found['data'], found['note'], f"{found['positive']:,} of {found['patches']:,}", found['views'], found['threshold']])},
-        index=['run','network','trained on patches','slides','epochs','evaluated on','which','tumour','views averaged','threshold'])
-    parts = [_warning(found), '<h2>What was done</h2>', f'<div class="scroll">{about.to_html(header=False, border=0, escape=False)}</div>',
+    about = {'run':found['run'], 'network':c['arch'], 'trained on':f"{c['data']['train']:,} patches from {c['data']['source']}",
+             'slides':c['data']['slides'], 'epochs':len(history), 'evaluated on':found['data'], 'which':found['note'],
+             'tumour':f"{found['positive']:,} of {found['patches']:,}", 'views averaged':found['views'], 'threshold':found['threshold']}
+    about = pd.DataFrame({'':map(say, about.values())}, index=about.keys())
+    parts = [_warning(found), '<h2>What was done</h2>', f'<div class="scroll about">{about.to_html(header=False, border=0, escape=False)}</div>',
              '<h2>Figures</h2>', f'<div class="scroll">{figures(found).to_html(header=False, border=0)}</div>',
              (plot_curves(y, p, found['threshold']), 'ROC curve and precision-recall curve'),
              '<h2>Decisions</h2>', (plot_scores(y, p, found['threshold']), 'Confusion matrix and histogram of probabilities'),

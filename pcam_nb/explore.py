@@ -28,19 +28,22 @@ def class_balance(
     g = table.groupby('label', dropna=False)
     return pd.DataFrame(dict(patches=g.size(), share=g.size()/len(table), slides=g.slide.nunique()))
 
-# %% ../nbs/03_explore.ipynb #c36cf97d
+# %% ../nbs/03_explore.ipynb #bbd89793
 LABELS = {0:'normal', 1:'tumour'}
 
 class Picture(Figure):
     "A figure that shows itself in a notebook, and belongs to nobody: pyplot doesn't keep it"
     def __init__(self, width, height): super().__init__(figsize=(width,height), layout='constrained')
+
     def png(self, dpi=110):
         "The picture as bytes"
         f = io.BytesIO()
         self.savefig(f, format='png', dpi=dpi)
         return f.getvalue()
+
     def _repr_png_(self): return self.png(72)
 
+# %% ../nbs/03_explore.ipynb #caa4ba27
 def draw_centre(ax):
     "Outline the labelled 32×32 px on the axes `ax`"
     ax.add_patch(Rectangle((CENTRE.start-.5,)*2, CENTRE.stop-CENTRE.start, CENTRE.stop-CENTRE.start, fill=False, ec='white', lw=1))
@@ -186,10 +189,10 @@ def slides_across(table, side):
     n = known.groupby('slide').side.nunique()
     return n[n>1].index.tolist()
 
-# %% ../nbs/03_explore.ipynb #d2661882
+# %% ../nbs/03_explore.ipynb #725e20ae
 _STYLE = """body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;color:#222}
 h1{font-size:1.7rem}h2{font-size:1.2rem;margin-top:2rem;border-bottom:1px solid #ddd}img{max-width:100%;height:auto}
-table{border-collapse:collapse;font-size:.9rem}td,th{padding:.2rem .7rem;text-align:right;border-bottom:1px solid #eee}
+table{border-collapse:collapse;font-size:.9rem;margin-bottom:1.2rem}.about td{text-align:left}td,th{padding:.2rem .7rem;text-align:right;border-bottom:1px solid #eee}
 .note{background:#fff6e0;border-left:4px solid #e0a800;padding:.5rem 1rem}.scroll{overflow-x:auto}
 footer{margin-top:3rem;color:#777;font-size:.85rem}@media print{h2,img,table{break-inside:avoid}}"""
 
@@ -227,7 +230,7 @@ def find_faults(store, stats, side=None, progress=True):
 FAULTS = dict(blank='blank patches', copies='pairs of copies', contradictions='of them with different labels',
               copies_across='of them on both sides of the split', slides_across='slides on both sides of the split')
 
-# %% ../nbs/03_explore.ipynb #a80dd8e7
+# %% ../nbs/03_explore.ipynb #efe69eaf
 def explore(
     store:Store,
     out:str|Path,       # Folder for `explore.html`, `summary.json` and a CSV file for each list
@@ -245,16 +248,21 @@ def explore(
              '<h2>Patches</h2><p>The square is what the label looks at.</p>', (show_classes(store), 'Tumour patches above normal ones'),
              '<h2>Colour</h2>', (show_colour(store, stats), 'Histograms of mean colour by class'), colour_by_class(store, stats).round(1),
              '<h2>Faults</h2>', pd.DataFrame({'count':[counts[k] for k in FAULTS]}, index=FAULTS.values())]
-    if counts['blank']: parts += ['<h3>Blank patches</h3>', (show_rows(store, faults['blank'].row[:8], list(faults['blank'].reason[:8])), 'Blank patches')]
-    if counts['copies']: parts += ['<h3>Copies</h3>', _show_copies(store, faults['copies'])]
+    if counts['blank']: parts += ['<h3>Blank patches</h3>', _show_blank(store, faults['blank'][:8])]
+    if counts['copies']: parts += ['<h3>Copies</h3>', _show_copies(store, faults['copies'][:4])]
     out.mkdir(parents=True, exist_ok=True)
     for name,table in faults.items(): table.to_csv(out/f'{name}.csv', index=False)
     (out/'summary.json').write_text(json.dumps(summary, indent=1))
     html_page('What is in the data', parts, out/'explore.html')
     return summary
 
+# %% ../nbs/03_explore.ipynb #eab9b15c
+def _show_blank(store, blank):
+    "Blank patches, as a picture"
+    return show_rows(store, blank.row, list(blank.reason)), 'Blank patches'
+
 def _show_copies(store, copies):
-    "The first pairs of copies, side by side, as a picture"
+    "Pairs of copies, side by side, as a picture"
     rows = pd.Series(range(len(store)), index=store.table.id)
-    pairs = [rows[i] for r in copies[:4].itertuples() for i in (r.a, r.b)]
+    pairs = [rows[i] for r in copies.itertuples() for i in (r.a, r.b)]
     return show_rows(store, pairs, [f'{store.table.id[i][:8]}' for i in pairs]), 'Pairs of copies, side by side'

@@ -21,7 +21,7 @@ from .sample import SIZE, patch_bar
 from .source import ImageFolder, Source, read_image
 from .store import BadData, Store, to_size, write_file
 
-# %% ../nbs/08_infer.ipynb #6294753b
+# %% ../nbs/08_infer.ipynb #89edbb1e
 RUN_HINT = 'A run is a folder that pcam_train has made'
 
 def read_config(
@@ -42,7 +42,7 @@ def load_model(run, config):
     model,file = make_model(config['arch']),Path(run)/'model.safetensors'
     try: model.load_state_dict(load_file(file))
     except SafetensorError as e: raise ValueError(f"'{file}' is damaged ({e}). Copy it again, or train again") from None
-    except RuntimeError: raise ValueError(f"'{file}' holds the weights of another network than {config['arch']}, which config.json names") from None
+    except RuntimeError: raise ValueError(f"'{file}' holds the weights of another network than config.json names, {config['arch']}") from None
     return model.eval().to(memory_format=torch.channels_last)
 
 # %% ../nbs/08_infer.ipynb #d22cb90f
@@ -67,21 +67,22 @@ class Predictor:
         c = self.config
         return f"Predictor({c['arch']}, trained on {c['data']['train']:,} patches, slides {c['data']['slides']}, on {self.device})"
 
-# %% ../nbs/08_infer.ipynb #81d6c5cf
+# %% ../nbs/08_infer.ipynb #85208a44
 VIEWS = (1,4,8) # As it lies; the rotations; all symmetries of the square
 
 def check_patches(x):
     "`x` as uint8 N×96×96×3; raises `ValueError` if it is something else"
     x = np.require(x, requirements=['C','W'])
     if x.ndim==3: x = x[None]
-    if x.dtype!=np.uint8 or x.shape[1:]!=(SIZE,SIZE,3): raise ValueError(f'Patches are uint8 of N×{SIZE}×{SIZE}×3; these are {x.dtype} of {x.shape}')
+    if x.dtype!=np.uint8 or x.shape[1:]!=(SIZE,SIZE,3):
+        raise ValueError(f'Patches are uint8 of N×{SIZE}×{SIZE}×3; these are {x.dtype} of {x.shape}')
     return x
 
 def check_views(views):
     "Raise `ValueError` unless `views` is 1, 4 or 8"
     if views not in VIEWS: raise ValueError(f'views is {views}: choose 1, 4 (rotations) or 8 (all symmetries of the square)')
 
-# %% ../nbs/08_infer.ipynb #2ef56599
+# %% ../nbs/08_infer.ipynb #e04ee649
 @patch
 def logits(self:Predictor,
     x:np.ndarray, # uint8, N×96×96×3
@@ -91,7 +92,8 @@ def logits(self:Predictor,
     check_views(views)
     with torch.inference_mode():
         x = normalise(torch.from_numpy(check_patches(x)).to(self.device), self.config['mean'], self.config['std'])
-        return torch.stack([self.model(turn(x, k).contiguous(memory_format=torch.channels_last))[:,0] for k in range(views)]).mean(0).float().cpu().numpy()
+        each = [self.model(turn(x, k).contiguous(memory_format=torch.channels_last))[:,0] for k in range(views)]
+        return torch.stack(each).mean(0).float().cpu().numpy()
 
 @patch
 def probability(self:Predictor, logits):
@@ -122,7 +124,7 @@ def prefetch(
             if len(waiting)>ahead: yield waiting.pop(0).result()
         while waiting: yield waiting.pop(0).result()
 
-# %% ../nbs/08_infer.ipynb #f0b096a5
+# %% ../nbs/08_infer.ipynb #1de55d32
 def read_batch(source, fit, rows):
     "Patches of `rows` that can be read, uint8 N×96×96×3; their row numbers; the other rows, with reasons"
     good,bad = {},[]
@@ -133,6 +135,7 @@ def read_batch(source, fit, rows):
         except ValueError as e: bad.append(dict(id=source.table.id[i], file=source.file(i).name, reason=str(e)))
     return np.stack(list(good.values())) if good else np.empty((0,SIZE,SIZE,3), np.uint8), list(good), bad
 
+# %% ../nbs/08_infer.ipynb #a3d63adc
 @patch
 def predict_source(self:Predictor,
     source:Source,      # Patches to predict
@@ -155,7 +158,7 @@ def predict_source(self:Predictor,
     table = source.table[['id']].assign(probability=probs).dropna().reset_index(drop=True)
     return table, pd.DataFrame(problems, columns=['id','file','reason'])
 
-# %% ../nbs/08_infer.ipynb #159bc314
+# %% ../nbs/08_infer.ipynb #a1e2b204
 @patch
 def predict_folder(self:Predictor, path:str|Path, **kwargs):
     "Predict the pictures of a folder, in the order of `sample_submission.csv` where there is one; see `predict_source`"
@@ -172,6 +175,7 @@ def predict_files(self:Predictor,
     batches = prefetch(lambda job: np.stack([to_size(read_image(o), fit) for o in job]), jobs)
     return np.concatenate([self.predict(x, views) for x in batches] or [[]])
 
+# %% ../nbs/08_infer.ipynb #cb861986
 @patch
 def predict_store(self:Predictor,
     store:Store,        # Packed patches

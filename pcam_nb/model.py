@@ -68,7 +68,7 @@ def _timm(arch, pretrained):
     fixed = timm.get_pretrained_cfg(arch).fixed_input_size # Vision transformers want to be told
     return timm.create_model(arch, pretrained=pretrained, num_classes=1, **dict(img_size=96) if fixed else {})
 
-# %% ../nbs/06_model.ipynb #d4dc647c
+# %% ../nbs/06_model.ipynb #6f5b3fb0
 OWN = dict(patchcnn=PatchCNN)
 
 def arch_names():
@@ -76,6 +76,7 @@ def arch_names():
     timm = importlib.import_module('timm').list_models() if importlib.util.find_spec('timm') else []
     return list(dict.fromkeys([*OWN, *TORCHVISION, *timm]))
 
+# %% ../nbs/06_model.ipynb #9989ad63
 def check_arch(arch):
     "Raise `ValueError`, with the nearest names, unless there is a network of that name"
     if arch in OWN or arch in TORCHVISION or arch in (names:=arch_names()): return

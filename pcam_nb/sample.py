@@ -7,7 +7,7 @@ __all__ = ['HAEMATOXYLIN', 'EOSIN', 'SIZE', 'CENTRE', 'UM_PER_PX', 'transmit', '
            'cell_grid', 'outline', 'stamp', 'Tissue', 'grow', 'expose', 'label_of', 'tumour_blob', 'draw_patch', 'Plan',
            'patch_bar', 'in_processes', 'draw_row', 'make_sample', 'write_tables']
 
-# %% ../nbs/00_sample.ipynb #377ff731
+# %% ../nbs/00_sample.ipynb #06b8d420
 import hashlib, io, os
 from dataclasses import dataclass
 from functools import lru_cache, partial
@@ -15,6 +15,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np, pandas as pd
+from fastcore.basics import patch
 from joblib import Parallel, cpu_count, delayed
 from joblib.externals.loky import get_reusable_executor
 from PIL import Image
@@ -105,7 +106,7 @@ def stamp(canvas, patch, y, x, op):
     t,l,b,r = max(top,0),max(left,0),min(top+len(patch),canvas.shape[0]),min(left+len(patch),canvas.shape[1])
     if t<b and l<r: op(canvas[t:b,l:r], patch[t-top:b-top,l-left:r-left], out=canvas[t:b,l:r])
 
-# %% ../nbs/00_sample.ipynb #46238ff2
+# %% ../nbs/00_sample.ipynb #bd70c09c
 class Tissue:
     "Maps of one region: concentrations of `haematoxylin` and `eosin`, and the px of `tumour` cells"
     def __init__(self, rng, shape):
@@ -117,27 +118,31 @@ class Tissue:
         self.cytoplasm = rng.uniform(.18,.36)
         self.grain = smooth_noise(rng, (128,128), 1.1) # Chromatin; every nucleus shows another piece of it
 
-    def nucleus(self, y, x, radius, wobble, dark, texture):
-        "Draw one nucleus at (`y`,`x`): `dark` is its haematoxylin, `texture` the spread of its chromatin"
-        inside = outline(self.rng, radius, wobble, int(radius*1.6)+2)
-        t,l = self.rng.integers(0, 128-len(inside), 2)
-        chromatin = dark*(1 + texture*self.grain[t:t+len(inside),l:l+len(inside)]) + .25*dark*np.exp(-(inside/1.2)**2)
-        stamp(self.haematoxylin, chromatin*np.clip(inside+.5, 0, 1), y, x, np.maximum)
+# %% ../nbs/00_sample.ipynb #97fc7dd6
+@patch
+def nucleus(self:Tissue, y, x, radius, wobble, dark, texture):
+    "Draw one nucleus at (`y`,`x`): `dark` is its haematoxylin, `texture` the spread of its chromatin"
+    inside = outline(self.rng, radius, wobble, int(radius*1.6)+2)
+    t,l = self.rng.integers(0, 128-len(inside), 2)
+    chromatin = dark*(1 + texture*self.grain[t:t+len(inside),l:l+len(inside)]) + .25*dark*np.exp(-(inside/1.2)**2)
+    stamp(self.haematoxylin, chromatin*np.clip(inside+.5, 0, 1), y, x, np.maximum)
 
-    def tumour_cell(self, y, x, radius):
-        "Draw one tumour cell: a large, irregular, mottled nucleus with nucleolus in its own pink cytoplasm"
-        body = outline(self.rng, radius*1.45, .12, int(radius*2.2)+2)
-        stamp(self.eosin, self.cytoplasm*np.clip(body+.5, 0, 1), y, x, np.maximum)
-        stamp(self.tumour, body>0, y, x, np.logical_or)
-        self.nucleus(y, x, radius, .2, self.rng.uniform(.3,.6), .33)
-        stamp(self.haematoxylin, .9*np.clip(outline(self.rng, 1.1, .1, 3)+.5, 0, 1), y+self.rng.normal(0,1), x+self.rng.normal(0,1), np.maximum)
+@patch
+def tumour_cell(self:Tissue, y, x, radius):
+    "Draw one tumour cell: a large, irregular, mottled nucleus with nucleolus in its own pink cytoplasm"
+    body = outline(self.rng, radius*1.45, .12, int(radius*2.2)+2)
+    stamp(self.eosin, self.cytoplasm*np.clip(body+.5, 0, 1), y, x, np.maximum)
+    stamp(self.tumour, body>0, y, x, np.logical_or)
+    self.nucleus(y, x, radius, .2, self.rng.uniform(.3,.6), .33)
+    stamp(self.haematoxylin, .9*np.clip(outline(self.rng, 1.1, .1, 3)+.5, 0, 1), y+self.rng.normal(0,1), x+self.rng.normal(0,1), np.maximum)
 
-    def gaps(self, share):
-        "Wash the stain out of about `share` of the region, but not out of tumour: fat, vessels and cracks"
-        soft = 1/(1+np.exp(-6*(smooth_noise(self.rng, self.shape, 9) - np.quantile(self.rng.standard_normal(400), share))))
-        keep = np.where(ndimage.binary_dilation(self.tumour, iterations=3), 1, .04+.96*soft).astype(np.float32)
-        self.haematoxylin *= keep
-        self.eosin *= keep
+@patch
+def gaps(self:Tissue, share):
+    "Wash the stain out of about `share` of the region, but not out of tumour: fat, vessels and cracks"
+    soft = 1/(1+np.exp(-6*(smooth_noise(self.rng, self.shape, 9) - np.quantile(self.rng.standard_normal(400), share))))
+    keep = np.where(ndimage.binary_dilation(self.tumour, iterations=3), 1, .04+.96*soft).astype(np.float32)
+    self.haematoxylin *= keep
+    self.eosin *= keep
 
 # %% ../nbs/00_sample.ipynb #e9868964
 def grow(
@@ -243,7 +248,7 @@ def in_processes(f, jobs, workers=None):
     finally:
         if workers>1: get_reusable_executor().shutdown(wait=True)
 
-# %% ../nbs/00_sample.ipynb #6eb432ee
+# %% ../nbs/00_sample.ipynb #f9ca7894
 def draw_row(plan, i, row):
     "Draw patch number `i` of a `plan` from its row: uint8 96×96×3 and its label"
     slide = random_slide(np.random.default_rng([plan.seed, 1, int(row.wsi.split('_')[1])]), plan.stain)
@@ -256,6 +261,7 @@ def _draw_files(path, plan, rows):
     for row,im,_ in drawn: Image.fromarray(im).save(path/row.part/f'{row.id}.tif')
     return [label for *_,label in drawn]
 
+# %% ../nbs/00_sample.ipynb #a61490c5
 def make_sample(
     path:str|Path,       # Folder to make; must be empty or new
     train:int=1200,      # Patches in train/

@@ -49,12 +49,13 @@ def read_files(files):
         except (ValueError, OSError) as e: return str(e)
     return [_read(o) for o in files]
 
-# %% ../nbs/01_source.ipynb #2621b7d4
+# %% ../nbs/01_source.ipynb #874eeb3d
 class Source:
     "Patches with labels; `table` holds the rows that can be used, `problems` the others"
     def __init__(self, path):
         self.path,self.problems = Path(path),[]
-        if not self.path.is_dir(): raise FileNotFoundError(f"No folder '{path}'. Name the folder that holds the patches, or draw one with pcam_sample")
+        if not self.path.is_dir():
+            raise FileNotFoundError(f"No folder '{path}'. Name the folder that holds the patches, or draw one with pcam_sample")
 
     def __len__(self): return len(self.table)
     def __repr__(self): return f'{type(self).__name__}({str(self.path)!r}): {len(self):,} patches, {len(self.problems):,} problems'
@@ -71,20 +72,26 @@ class Source:
         "The file of row `i`"
         return self.folder/self.names[self.table.id[i]]
 
-    def files(self): return map(self.file, range(len(self)))
-    def patch(self, i): return read_image(self.file(i))
+    def files(self):
+        "All files that the source stands for"
+        return map(self.file, range(len(self)))
 
-    @property
-    def fingerprint(self):
-        "A hash that stays while labels, slides and files stay"
-        h = hashlib.sha256(pd.util.hash_pandas_object(self.table.astype(str), index=False).values.tobytes())
-        h.update(repr(sorted(map(str, self.problems))).encode())
-        for f in self.files():
-            s = os.stat(f)
-            h.update(f'{Path(f).name}{s.st_size}{s.st_mtime_ns}'.encode())
-        return h.hexdigest()
+    def patch(self, i):
+        "The picture of row `i`, uint8, height × width × 3; raises `ValueError` if it can't be read"
+        return read_image(self.file(i))
 
-# %% ../nbs/01_source.ipynb #30e3c4e6
+# %% ../nbs/01_source.ipynb #335d43c5
+@patch(as_prop=True)
+def fingerprint(self:Source):
+    "A hash that stays while labels, slides, problems and files stay"
+    h = hashlib.sha256(pd.util.hash_pandas_object(self.table.astype(str), index=False).values.tobytes())
+    h.update(repr(sorted(map(str, self.problems))).encode())
+    for f in self.files():
+        s = os.stat(f)
+        h.update(f'{Path(f).name}{s.st_size}{s.st_mtime_ns}'.encode())
+    return h.hexdigest()
+
+# %% ../nbs/01_source.ipynb #61263110
 def read_csv(file, columns, hint):
     "Read the `columns` of a CSV `file` as text; raises `FileNotFoundError` or `ValueError` that ends in `hint`"
     file = Path(file)
@@ -100,7 +107,8 @@ def read_slides(file):
     "A CSV file with `id,wsi` as a mapping from patch to slide; raises `ValueError` if a patch is on two slides"
     df = read_csv(file, ['id','wsi'], 'It should say in two columns which patch (id) is from which slide (wsi)').drop_duplicates()
     twice = df.id[df.id.duplicated()]
-    if len(twice): raise ValueError(f"'{file}' puts {len(twice):,} patches on more than one slide, the first is {twice.iloc[0]}. Keep one row for each id")
+    if len(twice):
+        raise ValueError(f"'{file}' puts {len(twice):,} patches on more than one slide, the first is {twice.iloc[0]}. Keep one row for each id")
     return df.set_index('id').wsi
 
 # %% ../nbs/01_source.ipynb #76046506
@@ -111,7 +119,7 @@ def make_table(id, label=None, slide=None, **more):
     slide = pd.array([pd.NA]*n if slide is None else list(slide), dtype='string')
     return pd.DataFrame(dict(id=pd.array(list(id), dtype='string'), label=label, slide=slide, **more))
 
-# %% ../nbs/01_source.ipynb #d861e615
+# %% ../nbs/01_source.ipynb #c5033a66
 LABELS_HINT = 'It should have the columns id,label. Put the files of the Kaggle competition there, or draw a set with pcam_sample'
 
 class KaggleFolder(Source):
@@ -124,7 +132,8 @@ class KaggleFolder(Source):
         super().__init__(path)
         df = read_csv(self.path/f'{part}_labels.csv', ['id','label'], LABELS_HINT)
         self.folder = self.path/part
-        if not self.folder.is_dir(): raise FileNotFoundError(f"No folder '{part}' in '{path}'. The patches named in {part}_labels.csv belong there")
+        if not self.folder.is_dir():
+            raise FileNotFoundError(f"No folder '{part}' in '{path}'. The patches named in {part}_labels.csv belong there")
         self.names = {o.stem:o.name for o in sorted(self.folder.iterdir()) if o.suffix.lower() in SUFFIXES}
         df = self._usable(df.drop_duplicates())
         at = slides or (self.path/'slides.csv' if (self.path/'slides.csv').exists() else None)
@@ -161,7 +170,7 @@ class ImageFolder(Source):
         for i in ids[~ids.isin(self.names)]: self.problem(i, f'in {file.name}, but no picture in {self.folder.name}/')
         return [*here, *sorted(self.names.keys()-set(here))]
 
-# %% ../nbs/01_source.ipynb #99668765
+# %% ../nbs/01_source.ipynb #f414a7cc
 PCAM_NAME = 'camelyonpatch_level_2_split_{split}_{kind}'
 PCAM_PARTS = dict(train=('train','valid'), test=('test',)) # The splits that a part stands for
 
@@ -183,8 +192,14 @@ class PcamH5(Source):
 
     def _file(self, split, kind, suffix='.h5'): return self.path/(PCAM_NAME.format(split=split, kind=kind)+suffix)
 
-    def file(self, i): return self._file(self.table.split[i], 'x')
-    def files(self): return [o for s in self.splits for o in (self._file(s,'x'),self._file(s,'y'),self._file(s,'meta','.csv')) if o.is_file()]
+    def file(self, i):
+        "The file that holds row `i`"
+        return self._file(self.table.split[i], 'x')
+
+    def files(self):
+        "All files of the part"
+        all_ = [o for s in self.splits for o in (self._file(s,'x'), self._file(s,'y'), self._file(s,'meta','.csv'))]
+        return [o for o in all_ if o.is_file()]
 
 # %% ../nbs/01_source.ipynb #624a80a3
 def open_h5(file, key, shape):
@@ -198,7 +213,7 @@ def open_h5(file, key, shape):
         raise ValueError(f"'{file}' holds {key} of {d.dtype} {d.shape}; PCam has whole numbers of N×{'×'.join(map(str, shape))}")
     return d
 
-# %% ../nbs/01_source.ipynb #81778320
+# %% ../nbs/01_source.ipynb #af520aff
 @patch
 def _read_split(self:PcamH5, split):
     "The table of one split; labels are read whole, pictures not at all"
@@ -211,6 +226,7 @@ def _read_split(self:PcamH5, split):
 
 @patch
 def patch(self:PcamH5, i):
+    "The picture of row `i`, uint8, 96×96×3"
     split,row = self.table.split[i],self.rows[i]
     return open_h5(self._file(split,'x'), 'x', (96,96,3))[row-self.starts[split]]
 
@@ -220,6 +236,7 @@ def read_h5(parts):
 
 @patch
 def reader(self:PcamH5, rows):
+    "A function that gives the pictures of `rows`; light enough to send to another process"
     rows,splits = np.asarray(rows),self.table.split.iloc[rows].to_numpy()
     return partial(read_h5, [(self._file(s,'x').absolute(), self.rows[rows[splits==s]]-self.starts[s]) for s in dict.fromkeys(splits)])
 
@@ -260,9 +277,10 @@ def verify(
     rows = [*source.problems, *(dict(id=source.table.id[i], file=str(source.file(i)), reason=why) for i,why in bad)]
     return pd.DataFrame(rows, columns=['id','file','reason'])
 
-# %% ../nbs/01_source.ipynb #5a5b96be
+# %% ../nbs/01_source.ipynb #899df827
 ZENODO = 'https://zenodo.org/records/2546921/files/'
-_X,_Y = ['d8c2d60d490dbd479f8199bdfa0cf6ec','d5b63470df7cfa627aeec8b9dc0c066e'],['60a7035772fbdb7f34eb86d4420cf66a','2b85f58b927af9964a4c15b8f7e8f179']
+_X = ['d8c2d60d490dbd479f8199bdfa0cf6ec','d5b63470df7cfa627aeec8b9dc0c066e']
+_Y = ['60a7035772fbdb7f34eb86d4420cf66a','2b85f58b927af9964a4c15b8f7e8f179']
 PCAM_MD5 = {('train','x'):['1571f514728f59376b705fc836ff4b63'], ('train','y'):['35c2d7259d906cfc8143347bb8e05be7'],
             ('valid','x'):_X, ('valid','y'):_Y, ('test','x'):_X, ('test','y'):_Y} # Of the .gz files
 
@@ -333,10 +351,10 @@ def fetch_pcam(
         out.append(Path(pooch.retrieve(f'{base_url}{name}', None, name, path, unpack, get)))
     return out
 
-# %% ../nbs/01_source.ipynb #c5d22543
+# %% ../nbs/01_source.ipynb #4c4a855a
 COMPETITION = 'histopathologic-cancer-detection'
-_KAGGLE_HELP = (f"Make an API token at https://www.kaggle.com/settings, save it as ~/.kaggle/kaggle.json (or set KAGGLE_USERNAME and KAGGLE_KEY), "
-                f"and accept the rules at https://www.kaggle.com/c/{COMPETITION}/rules")
+_KAGGLE_HELP = ("Make an API token at https://www.kaggle.com/settings, save it as ~/.kaggle/kaggle.json "
+                f"(or set KAGGLE_USERNAME and KAGGLE_KEY), and accept the rules at https://www.kaggle.com/c/{COMPETITION}/rules")
 
 def _kaggle_download(cache):
     "Download and unpack through kagglehub into the folder `cache`; its errors in plain words"
@@ -351,6 +369,7 @@ def _kaggle_download(cache):
     except err.DataCorruptionError as e: raise ValueError(f'The archive arrived damaged and was removed. Fetch it again ({e})') from None
     finally: os.environ.update(KAGGLEHUB_CACHE=before) if before else os.environ.pop('KAGGLEHUB_CACHE')
 
+# %% ../nbs/01_source.ipynb #e86f82e9
 def fetch_kaggle(
     path:str|Path, # Folder for the files
     tries:int=5,   # How often to go on after a cut connection

@@ -15,14 +15,14 @@ from PIL import Image
 from .sample import SIZE
 from .source import in_chunks, open_source
 
-# %% ../nbs/02_store.ipynb #f0088440
+# %% ../nbs/02_store.ipynb #853e06fa
 PATCH_BYTES = SIZE*SIZE*3
 
 class Store:
     "A packed set of patches: `patches` is a memory map, uint8 N×96×96×3; `table` has `id`, `label`, `slide` for each"
     def __init__(self, path):
         self.path = Path(path)
-        if not is_store(self.path): raise FileNotFoundError(f"No store in '{path}': patches.npy, table.csv or store.json is missing. Pack one with pack")
+        if not is_store(self.path): raise FileNotFoundError(f"No store in '{path}': patches.npy, table.csv or store.json is missing")
         try:
             self.info = json.loads((self.path/'store.json').read_text())
             self.patches = np.load(self.path/'patches.npy', mmap_mode='r')
@@ -31,6 +31,7 @@ class Store:
 
     @cached_property
     def table(self):
+        "One row a patch: `id`, `label`, `slide`"
         types,blank = dict(id='string', label='Int64', slide='string'),['']
         return pd.read_csv(self.path/'table.csv', dtype=types, keep_default_na=False, na_values=dict(label=blank, slide=blank))
 
@@ -39,18 +40,21 @@ class Store:
     def __repr__(self): return f'Store({str(self.path)!r}): {len(self):,} patches'
 
     @property
-    def fingerprint(self): return self.info['fingerprint']
+    def fingerprint(self):
+        "What the store was packed from; see `Source`"
+        return self.info['fingerprint']
 
     @property
     def skipped(self):
         "What could not be packed: `id`, `file`, `reason`"
         return pd.read_csv(self.path/'skipped.csv', dtype=str, keep_default_na=False)
 
+# %% ../nbs/02_store.ipynb #fcb4a272
 def is_store(path):
     "Does the folder `path` hold a store?"
     return all((Path(path)/o).is_file() for o in ('patches.npy','table.csv','store.json'))
 
-# %% ../nbs/02_store.ipynb #02745f62
+# %% ../nbs/02_store.ipynb #904fbb9b
 FITS = ('crop','resize')
 
 def to_size(
@@ -60,19 +64,20 @@ def to_size(
     "Bring a picture to 96×96 px around its centre; raises `ValueError` if it is too small to crop"
     h,w = im.shape[:2]
     if (h,w)==(SIZE,SIZE): return im
-    if fit=='crop' and min(h,w)<SIZE: raise ValueError(f'{w}×{h} px, smaller than {SIZE}×{SIZE}. If it shows the same field at another scale, use resize')
+    if fit=='crop' and min(h,w)<SIZE:
+        raise ValueError(f'{w}×{h} px, smaller than {SIZE}×{SIZE}. If it shows the same field at another scale, use resize')
     side = SIZE if fit=='crop' else min(h,w)
     top,left = (h-side)//2,(w-side)//2
     im = im[top:top+side,left:left+side]
     return im if side==SIZE else np.asarray(Image.fromarray(im).resize((SIZE,SIZE), Image.LANCZOS))
 
-# %% ../nbs/02_store.ipynb #6530d875
+# %% ../nbs/02_store.ipynb #7f63ae29
 class BadData(ValueError):
     "Patches that can't be used; `problems` has `id`, `file`, `reason` of each"
     def __init__(self, problems, path):
         self.problems = pd.DataFrame(problems, columns=['id','file','reason'])
-        lines = [f"  {o.file or o.id}: {o.reason}" for o in self.problems[:10].itertuples()]
-        if len(self.problems)>10: lines.append(f'  … and {len(self.problems)-10:,} more')
+        lines = [f"  {o.file or o.id}: {o.reason}" for o in self.problems[:50].itertuples()]
+        if len(self.problems)>50: lines.append(f'  … and {len(self.problems)-50:,} more')
         n = f"{len(self.problems):,} patch{'es' if len(self.problems)>1 else ''}"
         super().__init__('\n'.join([f"{n} of '{path}' can't be used. Mend them, or leave them out with --skip-bad:", *lines]))
 

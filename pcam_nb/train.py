@@ -52,7 +52,7 @@ def patch_learner(
                     wd=wd, metrics=patch_metrics(), cbs=cbs)
     return learn.to_fp16() if dls.device.type=='cuda' else learn
 
-# %% ../nbs/07_train.ipynb #7ca80115
+# %% ../nbs/07_train.ipynb #5bb162c2
 @dataclass
 class Recipe:
     "What decides the outcome of a training"
@@ -74,7 +74,8 @@ class Recipe:
         for name,low,high in [('epochs',1,10_000), ('bs',2,65_536), ('patience',0,10_000), ('stain',0,.9), ('wd',0,10)]:
             if not low<=getattr(self,name)<=high: raise ValueError(f'{name} is {getattr(self,name)}: choose {low} to {high}')
         for name in ('lr','pos_weight'):
-            if getattr(self,name) is not None and not 0<getattr(self,name)<1e4: raise ValueError(f'{name} is {getattr(self,name)}: choose a number above 0')
+            value = getattr(self,name)
+            if value is not None and not 0<value<1e4: raise ValueError(f'{name} is {value}: choose a number above 0')
 
 # %% ../nbs/07_train.ipynb #c6a478bb
 def _versions():
@@ -105,7 +106,7 @@ class SeedEpoch(Callback):
         set_seed(self.seed*10_007 + self.epoch)
         self.dls.train.rng = random.Random(self.seed*10_007 + self.epoch)
 
-# %% ../nbs/07_train.ipynb #57174033
+# %% ../nbs/07_train.ipynb #0b39fe74
 class SaveRun(Callback):
     "Write weights, history and checkpoint into the run folder after each epoch; stop early where asked to"
     order = 70
@@ -121,13 +122,16 @@ class SaveRun(Callback):
         if self.epoch<len(self.history): return # Done before the interruption
         names,values = self.recorder.metric_names[2:-1],self.recorder.log[2:]
         row = dict(epoch=self.epoch, train_loss=float(torch.stack(self.losses).mean()), **{n:float(v) for n,v in zip(names, values)})
-        if not np.isfinite(row['train_loss']): raise ValueError(f"The loss is no longer a number in epoch {self.epoch}. Try a smaller learning rate than {self.lr:g}")
+        if not np.isfinite(row['train_loss']):
+            raise ValueError(f'The loss is no longer a number in epoch {self.epoch}. Try a smaller learning rate than {self.lr:g}')
         self.history.append(dict(row, seconds=round(time.time()-self.start, 2)))
         self.save()
         if self.patience and self.epoch-self.best>=self.patience: raise CancelFitException
 
     @property
-    def best(self): return max(self.history, key=lambda o: o['auc'])['epoch']
+    def best(self):
+        "The epoch with the best validation AUC"
+        return max(self.history, key=lambda o: o['auc'])['epoch']
 
 # %% ../nbs/07_train.ipynb #534b2cbf
 @patch
@@ -142,7 +146,7 @@ def save(self:SaveRun):
     write_file(self.path/'checkpoint.pt', lambda f: torch.save(state, f))
     if self.bar is not None: self.bar.set_postfix_str(f"loss {row['train_loss']:.3f}, valid AUC {row['auc']:.4f}")
 
-# %% ../nbs/07_train.ipynb #61d714b9
+# %% ../nbs/07_train.ipynb #5ff2353e
 def start_run(out, config, resume):
     "Make the run folder `out`, or check that the run there is the one to continue; the checkpoint to go on from, or None"
     out = Path(out)
@@ -150,7 +154,8 @@ def start_run(out, config, resume):
         if out.exists() and (not out.is_dir() or any(out.iterdir())):
             raise FileExistsError(f"'{out}' is not empty. Choose another folder for the run, or continue the one there with --resume")
         out.mkdir(parents=True, exist_ok=True)
-    elif not (out/'config.json').is_file(): raise FileNotFoundError(f"No run to continue in '{out}': config.json is missing. Start one without --resume")
+    elif not (out/'config.json').is_file():
+        raise FileNotFoundError(f"No run to continue in '{out}': config.json is missing. Start one without --resume")
     else:
         old,same = json.loads((out/'config.json').read_text()),lambda c: dict(c['recipe'], data=c['data']['fingerprint'])
         differ = [f'{k} was {v!r}, is {same(config)[k]!r}' for k,v in same(old).items() if same(config)[k]!=v]
@@ -158,7 +163,7 @@ def start_run(out, config, resume):
         if (out/'checkpoint.pt').is_file(): return torch.load(out/'checkpoint.pt', map_location='cpu', weights_only=False)
     return None
 
-# %% ../nbs/07_train.ipynb #0f81ad6f
+# %% ../nbs/07_train.ipynb #2d9d90b0
 def train(
     store:Store,        # Labelled patches
     out:str|Path,       # Folder of the run
@@ -182,6 +187,7 @@ def train(
     _fit(learn, out, recipe, state, progress)
     return out
 
+# %% ../nbs/07_train.ipynb #f9f931a2
 def _fit(learn, out, recipe, state, progress):
     "Run the epochs that `state`, a checkpoint or None, has not seen"
     history = state['history'] if state else []

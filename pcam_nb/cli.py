@@ -174,14 +174,14 @@ def pcam_train(
         f"recall {m['recall']:.4f}, F1 {m['f1']:.4f}", f'Run: {run}')
     return report_skipped(packed.skipped, run)
 
-# %% ../nbs/13_cli.ipynb #d125cea8
+# %% ../nbs/13_cli.ipynb #b57403d8
 @command
 def pcam_evaluate(
     run:str,               # Folder of the run
     data:str,              # Labelled patches; those that the run was trained on are left out
     out:str='report',      # Folder for metrics.json, predictions.csv and report.html
     part:str='train',      # train or test
-    views:int=1,           # Average over 1, 4 or 8 of the symmetries of the square
+    tta:int=1,             # Test-time augmentation: average over 1, 4 or 8 symmetries of the square
     slides:str=None,       # CSV file with id,wsi
     store:str='',          # Where to keep the packed patches (default: beside --out)
     resize:bool=False,     # Scale patches of another size to 96 px, instead of cutting them
@@ -190,23 +190,23 @@ def pcam_evaluate(
 ):
     "Judge a run on patches that it wasn't trained on"
     from pcam_nb.evaluate import evaluate
-    from pcam_nb.infer import check_views, read_config
-    check_views(views)
+    from pcam_nb.infer import check_tta, read_config
+    check_tta(tta)
     read_config(run)
     packed = store_for(data, out, store, part, slides, resize, skip_bad)
-    found = evaluate(run, packed, out, views, device)
+    found = evaluate(run, packed, out, tta, device)
     say(found['note'])
     print_figures(found)
     say(f"Report: {Path(out)/'report.html'}")
     return report_skipped(packed.skipped, out)
 
-# %% ../nbs/13_cli.ipynb #7874f65a
+# %% ../nbs/13_cli.ipynb #fe3aab3e
 @command
 def pcam_predict(
     run:str,               # Folder of the run
     folder:str,            # Folder of pictures, a data set's folder, or a store
     out:str='submission.csv', # File to write: id,label, the label being the probability of tumour
-    views:int=1,           # Average over 1, 4 or 8 of the symmetries of the square
+    tta:int=1,             # Test-time augmentation: average over 1, 4 or 8 symmetries of the square
     resize:bool=False,     # Scale patches of another size to 96 px, instead of cutting them
     skip_bad:bool=False,   # Leave out what can't be read
     device:str=None,       # cpu, cuda, … (default: the fastest)
@@ -219,11 +219,11 @@ def pcam_predict(
     predictor,path = Predictor.load(run, device),Path(folder)
     if is_store(path):
         packed = Store(path)
-        table,skipped = packed.table[['id']].assign(probability=predictor.predict_store(packed, views=views)),packed.skipped
+        table,skipped = packed.table[['id']].assign(probability=predictor.predict_store(packed, tta=tta)),packed.skipped
     else:
         whole = (path/'test').is_dir() or list(path.glob('camelyonpatch_*_x.h5'))
         source = open_source(path, 'test') if whole else ImageFolder(path)
-        table,skipped = predictor.predict_source(source, views, fit='resize' if resize else 'crop', skip_bad=skip_bad)
+        table,skipped = predictor.predict_source(source, tta, fit='resize' if resize else 'crop', skip_bad=skip_bad)
     write_submission(table, out)
     say(f'Predicted {len(table):,} patches: {out}')
     return report_skipped(skipped, Path(out).parent)

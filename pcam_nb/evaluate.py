@@ -117,12 +117,12 @@ def held_out(
     if (side=='valid').any(): note += '. They chose which epoch was kept, so the figures are slightly too good'
     return rows, note+'.'
 
-# %% ../nbs/09_evaluate.ipynb #c104e870
+# %% ../nbs/09_evaluate.ipynb #07ad5655
 def evaluate(
     run:str|Path,       # Folder of the run
     store:Store,        # Labelled patches
     out:str|Path,       # Folder for `metrics.json`, `predictions.csv` and `report.html`
-    views:int=1,        # Average over 1, 4 or 8 of the symmetries of the square
+    tta:int=1,          # Test-time augmentation: average over 1, 4 or 8 symmetries of the square
     device:str=None,    # 'cpu', 'cuda', …; default: CUDA where there is one
     progress:bool=True, # Show a progress bar?
 )->dict:                # What is in `metrics.json`
@@ -131,8 +131,8 @@ def evaluate(
     rows,note = held_out(run, store.table)
     y = store.table.label.iloc[rows].to_numpy(int)
     check_scores(y, np.zeros(len(y)))
-    p = predictor.predict_store(store, rows, views, progress=progress)
-    found = dict(metrics(y, p, predictor.config['threshold']), views=views, run=str(run), data=store.info['source'], note=note,
+    p = predictor.predict_store(store, rows, tta, progress=progress)
+    found = dict(metrics(y, p, predictor.config['threshold']), tta=tta, run=str(run), data=store.info['source'], note=note,
                  slides_in_training=predictor.config['data']['slides'])
     out.mkdir(parents=True, exist_ok=True)
     table = store.table.iloc[rows][['id','label','slide']].assign(probability=p)
@@ -141,7 +141,7 @@ def evaluate(
     write_file(out/'report.html', lambda f: write_report(f, run, found, y, p))
     return found
 
-# %% ../nbs/09_evaluate.ipynb #bf7f1238
+# %% ../nbs/09_evaluate.ipynb #807ca85c
 SHOWN = dict(auc='AUC', average_precision='average precision', accuracy='accuracy', precision='precision (PPV)',
              recall='recall (sensitivity)', specificity='specificity', f1='F1', log_loss='log loss')
 
@@ -161,7 +161,7 @@ def write_report(path, run, found, y, p):
     history = pd.read_csv(run/'history.csv')
     about = {'run':found['run'], 'network':c['arch'], 'trained on':f"{c['data']['train']:,} patches from {c['data']['source']}",
              'slides':c['data']['slides'], 'epochs':len(history), 'evaluated on':found['data'], 'which':found['note'],
-             'tumour':f"{found['positive']:,} of {found['patches']:,}", 'views averaged':found['views'], 'threshold':found['threshold']}
+             'tumour':f"{found['positive']:,} of {found['patches']:,}", 'test-time augmentation':found['tta'], 'threshold':found['threshold']}
     about = pd.DataFrame({'':map(say, about.values())}, index=about.keys())
     parts = [_warning(found), '<h2>What was done</h2>', f'<div class="scroll about">{about.to_html(header=False, border=0, escape=False)}</div>',
              '<h2>Figures</h2>', f'<div class="scroll">{figures(found).to_html(header=False, border=0)}</div>',

@@ -18,7 +18,7 @@ from PIL import Image
 from tqdm.auto import tqdm
 from .sample import in_processes, patch_bar
 
-# %% ../nbs/01_source.ipynb #ee31823c
+# %% ../nbs/01_source.ipynb #43747268
 SUFFIXES = '.tif .tiff .png .jpg .jpeg .bmp'.split() # Pictures that a folder may hold
 _BROKEN = (OSError, SyntaxError, ValueError, TypeError, KeyError, IndexError, EOFError, struct.error, Image.DecompressionBombError)
 
@@ -34,12 +34,10 @@ def read_image(
     if not os.path.getsize(file): raise ValueError('the file is empty')
     try:
         with Image.open(file) as im:
-            if _deep(im): raise ValueError('more than 8 bits a channel. Convert it to 8 bits first')
-            return np.asarray(im if im.mode=='RGB' else im.convert('RGB'))
+            if not _deep(im): return np.asarray(im if im.mode=='RGB' else im.convert('RGB'))
     except Image.UnidentifiedImageError: raise ValueError('not a picture') from None
-    except _BROKEN as e:
-        if '8 bits' in str(e): raise
-        raise ValueError(f'damaged ({str(e) or type(e).__name__})'.replace('\n', ' ')) from None
+    except _BROKEN as e: raise ValueError(f'damaged ({str(e) or type(e).__name__})'.replace('\n', ' ')) from None
+    raise ValueError('more than 8 bits a channel. Convert it to 8 bits first')
 
 # %% ../nbs/01_source.ipynb #3f4b8943
 def read_files(files):

@@ -106,24 +106,27 @@ class SeedEpoch(Callback):
         set_seed(self.seed*10_007 + self.epoch)
         self.dls.train.rng = random.Random(self.seed*10_007 + self.epoch)
 
-# %% ../nbs/07_train.ipynb #0b39fe74
+# %% ../nbs/07_train.ipynb #8af09f12
 class SaveRun(Callback):
     "Write weights, history and checkpoint into the run folder after each epoch; stop early where asked to"
     order = 70
-    def __init__(self, path, patience=0, history=(), bar=None): self.path,self.patience,self.history,self.bar = path,patience,list(history),bar
+    def __init__(self, path, patience=0, history=(), bar=None):
+        self.path,self.patience,self.history,self.bar,self.diverged = path,patience,list(history),bar,False
 
     def before_train(self): self.start,self.losses = time.time(),[]
     def after_batch(self):
-        if not self.training: return
+        if not self.training: return self._check()
         self.losses.append(self.loss_grad.detach())
         if self.bar is not None: self.bar.update(len(self.xb[0]))
+
+    def _check(self):
+        self.diverged = not self.pred.isfinite().all()
+        if self.diverged: raise CancelFitException
 
     def after_epoch(self):
         if self.epoch<len(self.history): return # Done before the interruption
         names,values = self.recorder.metric_names[2:-1],self.recorder.log[2:]
         row = dict(epoch=self.epoch, train_loss=float(torch.stack(self.losses).mean()), **{n:float(v) for n,v in zip(names, values)})
-        if not np.isfinite(row['train_loss']):
-            raise ValueError(f'The loss is no longer a number in epoch {self.epoch}. Try a smaller learning rate than {self.lr:g}')
         self.history.append(dict(row, seconds=round(time.time()-self.start, 2)))
         self.save()
         if self.patience and self.epoch-self.best>=self.patience: raise CancelFitException
@@ -163,7 +166,7 @@ def start_run(out, config, resume):
         if (out/'checkpoint.pt').is_file(): return torch.load(out/'checkpoint.pt', map_location='cpu', weights_only=False)
     return None
 
-# %% ../nbs/07_train.ipynb #2d9d90b0
+# %% ../nbs/07_train.ipynb #b8a32e32
 def train(
     store:Store,        # Labelled patches
     out:str|Path,       # Folder of the run
@@ -182,12 +185,12 @@ def train(
     config = run_config(recipe, store, splits, stats)
     state = start_run(out, config, resume)
     if state is None:
-        write_split(out, store.table, splits)
         write_file(out/'config.json', lambda f: f.write_text(json.dumps(config, indent=1)))
+        write_split(out, store.table, splits)
     _fit(learn, out, recipe, state, progress)
     return out
 
-# %% ../nbs/07_train.ipynb #f9f931a2
+# %% ../nbs/07_train.ipynb #b5d6da70
 def _fit(learn, out, recipe, state, progress):
     "Run the epochs that `state`, a checkpoint or None, has not seen"
     history = state['history'] if state else []
@@ -201,3 +204,5 @@ def _fit(learn, out, recipe, state, progress):
     if history and recipe.patience and history[-1]['epoch']-save.best>=recipe.patience: return
     with bar, learn.no_bar(), learn.no_logging():
         learn.fit_one_cycle(recipe.epochs, learn.lr, wd=recipe.wd, start_epoch=len(history), cbs=[SeedEpoch(recipe.seed), save])
+    if save.diverged:
+        raise ValueError(f'The network no longer gives numbers in epoch {len(save.history)+1}. Try a smaller learning rate than {learn.lr:g}')

@@ -116,7 +116,7 @@ def pcam_fetch(
     else: fetch_pcam(out)
     say(f'The files are in {out}')
 
-# %% ../nbs/13_cli.ipynb #9052acdd
+# %% ../nbs/13_cli.ipynb #1f00d865
 @command
 def pcam_explore(
     data:str,             # Kaggle's folder, the folder of PCam's HDF5 files, or a store
@@ -129,10 +129,10 @@ def pcam_explore(
     skip_bad:bool=False,  # Leave out what can't be used
 ):
     "Look at a set of patches: balance, colour, blank patches, copies, leaks"
-    import pandas as pd
     from pcam_nb.explore import FAULTS, explore
+    if run: from pcam_nb.evaluate import read_sides # Loads torch
     packed = store_for(data, out, store, part, slides, resize, skip_bad)
-    side = packed.table.id.map(pd.read_csv(Path(run)/'split.csv', dtype=dict(id=str)).set_index('id').part) if run else None
+    side = read_sides(run, packed.table) if run else None
     found = explore(packed, out, side)
     say(f"{found['patches']:,} patches, {found['positive']:,} positive, {found['slides']:,} known slides")
     say(*(f'  {found[k]:6,} {v}' for k,v in FAULTS.items()), f"Page: {Path(out)/'explore.html'}")

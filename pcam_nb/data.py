@@ -7,11 +7,12 @@ __all__ = ['MIN_EACH', 'CLASSES', 'SharedSlides', 'splits_by_slide', 'splits_str
            'TensorPatch', 'ReadPatch', 'ReadLabel', 'Augment', 'NormalisePatch', 'PatchDL', 'PatchBlock', 'LabelBlock',
            'channel_stats', 'patch_datablock', 'patch_dls']
 
-# %% ../nbs/05_data.ipynb #394adf86
+# %% ../nbs/05_data.ipynb #db0d7960
 import warnings
 import numpy as np, torch
 from sklearn.model_selection import StratifiedGroupKFold, train_test_split
 from .augment import augment, denormalise, normalise
+from .explore import LABELS
 from .store import Store
 
 with warnings.catch_warnings():
@@ -73,8 +74,8 @@ def split(
         if table.label.iloc[rows].nunique()<2: raise ValueError(f'The {name} side of the split has one class only. Try another seed or share')
     return tr,va
 
-# %% ../nbs/05_data.ipynb #54986ce7
-CLASSES = ['normal','tumour']
+# %% ../nbs/05_data.ipynb #33b214c7
+CLASSES = list(LABELS.values())
 
 class TensorPatch(TensorImage): "Patches: uint8 …×96×96×3 as stored, float N×3×96×96 as a network sees them"
 

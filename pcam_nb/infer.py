@@ -6,7 +6,7 @@
 __all__ = ['RUN_HINT', 'TTA', 'read_config', 'load_model', 'Predictor', 'check_patches', 'check_tta', 'prefetch', 'read_batch',
            'write_submission']
 
-# %% ../nbs/08_infer.ipynb #8bb7652e
+# %% ../nbs/08_infer.ipynb #02cd9e2c
 import json
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -19,7 +19,7 @@ from .augment import normalise, turn
 from .model import make_model
 from .sample import SIZE, patch_bar
 from .source import ImageFolder, Source, read_image
-from .store import BadData, Store, to_size, write_file
+from .store import BadData, Store, sized, to_size, write_file
 
 # %% ../nbs/08_infer.ipynb #89edbb1e
 RUN_HINT = 'A run is a folder that pcam_train has made'
@@ -124,15 +124,13 @@ def prefetch(
             if len(waiting)>ahead: yield waiting.pop(0).result()
         while waiting: yield waiting.pop(0).result()
 
-# %% ../nbs/08_infer.ipynb #1de55d32
+# %% ../nbs/08_infer.ipynb #0e836a9d
 def read_batch(source, fit, rows):
     "Patches of `rows` that can be read, uint8 N×96×96×3; their row numbers; the other rows, with reasons"
     good,bad = {},[]
-    for i,im in zip(rows, source.reader(rows)()):
-        try:
-            if isinstance(im, str): raise ValueError(im)
-            good[i] = to_size(im, fit)
-        except ValueError as e: bad.append(dict(id=source.table.id[i], file=source.file(i).name, reason=str(e)))
+    for i,im,why in sized(rows, source.reader(rows), fit):
+        if why: bad.append(dict(id=source.table.id[i], file=source.file(i).name, reason=why))
+        else: good[i] = im
     return np.stack(list(good.values())) if good else np.empty((0,SIZE,SIZE,3), np.uint8), list(good), bad
 
 # %% ../nbs/08_infer.ipynb #348f51a9

@@ -6,12 +6,11 @@
 __all__ = ['METRICS', 'PatchLoss', 'patch_metrics', 'patch_learner', 'Recipe', 'run_config', 'write_split', 'SeedEpoch',
            'SaveRun', 'start_run', 'train']
 
-# %% ../nbs/07_train.ipynb #514e68a2
+# %% ../nbs/07_train.ipynb #ef1684bb
 import importlib.metadata, json, os, platform, random, time, warnings
 from dataclasses import asdict, dataclass, replace
 import pandas as pd, safetensors.torch as st, sklearn.metrics as skm
-from .data import *
-from .data import check_trainable, channel_stats, patch_dls, split
+from .data import CLASSES, channel_stats, patch_dls, split
 from .model import check_arch, make_model, takes_pretrained
 from .sample import SIZE, UM_PER_PX, patch_bar
 from .store import Store, write_file

@@ -240,10 +240,10 @@ def patch_bar(total, desc, progress=True, **kwargs):
     off = not progress or os.environ.get('TQDM_DISABLE')
     return tqdm(total=total, desc=desc, unit=' patches', disable=True if off else None, **kwargs)
 
-# %% ../nbs/00_sample.ipynb #8b9fdb43
-def in_processes(f, jobs, workers=None):
-    "Yield `f(job)` for the list of `jobs`, in order, from `workers` processes (default: all cores; this one for little work)"
-    workers = min(workers or cpu_count(), max(len(jobs)//4, 1))
+# %% ../nbs/00_sample.ipynb #c7c37a92
+def in_processes(f, jobs, workers=None, least=4):
+    "Yield `f(job)` for the list of `jobs`, in order, from `workers` processes (default: all cores), each with at least so many jobs"
+    workers = min(workers or cpu_count(), max(len(jobs)//least, 1))
     try: yield from Parallel(n_jobs=workers, return_as='generator', max_nbytes=None)(delayed(f)(o) for o in jobs)
     finally:
         if workers>1: get_reusable_executor(reuse=True).terminate()

@@ -1,0 +1,89 @@
+"""What all benchmarks share: the patches, interleaved timing, one table, one JSON file."""
+import argparse, gc, json, os, platform, tempfile, time, warnings
+from importlib.metadata import version
+from pathlib import Path
+
+warnings.simplefilter('ignore') # fastai's own, about torch
+import numpy as np, pandas as pd, torch
+from pcam_nb.sample import make_sample
+
+HERE = Path(__file__).parent
+
+
+def arguments(doc, n, **more):
+    "Parse `--data`, `--n`, `--repeats`, `--device`, `--out` and `more`, whose defaults give the types"
+    p = argparse.ArgumentParser(description=doc.splitlines()[0])
+    p.add_argument('--data', help='a Kaggle folder (default: drawn patches)')
+    p.add_argument('--n', type=int, default=n, help='how many of its patches')
+    p.add_argument('--repeats', type=int, default=5)
+    p.add_argument('--device', default='cpu', help='cpu or cuda')
+    p.add_argument('--out', default=str(HERE/'results'), help='folder for the JSON file')
+    for k,v in more.items(): p.add_argument(f"--{k.replace('_','-')}", type=type(v), default=v)
+    args = p.parse_args()
+    if args.device=='cuda' and not torch.cuda.is_available(): raise SystemExit('no CUDA device')
+    return args
+
+
+def kaggle_folder(data, n):
+    "A folder of `n` labelled patches, drawn unless `data` names one; a temporary one is removed at the end"
+    keep = tempfile.TemporaryDirectory()
+    path = Path(keep.name)/'data'
+    if data is None: make_sample(path, train=n, test=0, slides=max(n//60, 8))
+    else:
+        (path/'train').mkdir(parents=True)
+        table = pd.read_csv(Path(data)/'train_labels.csv').iloc[:n]
+        table.to_csv(path/'train_labels.csv', index=False)
+        for o in table.id: os.symlink(Path(data).resolve()/'train'/f'{o}.tif', path/'train'/f'{o}.tif')
+    return path, keep
+
+
+def machine(device='cpu'):
+    "What was measured on"
+    model = [o.split(':')[1].strip() for o in Path('/proc/cpuinfo').read_text().splitlines() if o.startswith('model name')]
+    res = dict(cpu=f'{len(os.sched_getaffinity(0))} cores of {model[0]}', python=platform.python_version())
+    if device=='cuda': res['gpu'] = torch.cuda.get_device_name()
+    return res | {o:version(o) for o in ('torch','torchvision','fastai','pcam_nb')}
+
+
+def interleaved(contenders, repeats, device='cpu'):
+    "Run all `contenders` (name: function that gives how many patches it did, or that and the seconds) in turn, `repeats` times; patches/s"
+    rates = {name:[] for name in contenders}
+    for i in range(repeats+1): # The first round warms up
+        for name,f in contenders.items():
+            gc.collect()
+            start = time.perf_counter()
+            n = f()
+            if device=='cuda': torch.cuda.synchronize()
+            n,seconds = n if isinstance(n, tuple) else (n,time.perf_counter()-start)
+            if i: rates[name].append(n/seconds)
+            print(f'  round {i}: {name} {n/seconds:,.0f}/s', flush=True)
+    return rates
+
+
+def table(rates, against):
+    "Rows of median, spread, and ratio to the contender `against[name]`: the median of the rounds' ratios"
+    rows = []
+    for name,r in rates.items():
+        ref = against.get(name) if isinstance(against, dict) else against
+        ratio = f'{np.median(np.divide(r, rates[ref])):.2f}' if ref and ref!=name else ''
+        rows.append({'':name, 'patches/s':f'{np.median(r):,.0f}', 'smallest–largest':f'{min(r):,.0f}–{max(r):,.0f}',
+                     'ratio':ratio, 'to':ref if ratio else ''})
+    return rows
+
+
+def markdown(rows):
+    "A table in markdown"
+    line = lambda o: '| '+' | '.join(map(str, o))+' |'
+    return '\n'.join([line(rows[0]), line(['---']*len(rows[0])), *(line(o.values()) for o in rows)])
+
+
+def finish(name, args, rows, **more):
+    "Print the table and write it, with all that was measured, as JSON"
+    print('\n'+markdown(rows))
+    out = Path(args.out)
+    out.mkdir(parents=True, exist_ok=True)
+    what = dict(arguments={k:v for k,v in vars(args).items() if k not in ('out','data')}, patches='drawn' if args.data is None else 'real',
+                machine=machine(args.device), table=rows, **more)
+    file = out/f"{name}{'' if args.device=='cpu' else '_'+args.device}.json"
+    file.write_text(json.dumps(what, indent=1, ensure_ascii=False)+'\n')
+    print(f'\n{file}')

@@ -1,0 +1,44 @@
+"""Loading: how many patches a second reach the network, ready to use.
+
+python bench/loader.py [--data KAGGLE_FOLDER] [--device cuda]
+"""
+from common import arguments, finish, interleaved, kaggle_folder, table
+from peers import Files, Hdf5, fastai_dls, write_hdf5
+import numpy as np, torch
+from pcam_nb.data import patch_dls
+from pcam_nb.store import open_store
+
+OURS,OURS_AUG = 'pcam_nb','pcam_nb, D4 + stain'
+
+
+def contenders(path, store, args):
+    "Name to a function that loads one epoch"
+    n,bs = len(store),args.bs
+    split = (np.arange(n), np.arange(bs)) # The loader of the training side is measured
+    epoch = lambda dl: lambda: sum(len(b[0]) for b in dl)
+    ours = lambda cache,**kw: epoch(patch_dls(store, split, bs=bs, cache=cache, device=args.device, verbose=False, **kw).train)
+    stock = lambda workers,aug: epoch(fastai_dls(path, [0], bs, workers, aug, args.device).train)
+    plain = lambda data,workers: epoch(torch.utils.data.DataLoader(data, bs, shuffle=True, num_workers=workers))
+    h5 = write_hdf5(store, path/'x.h5')
+    return {OURS:ours('auto', d4=False, stain=0), 'pcam_nb, from disk':ours('disk', d4=False, stain=0),
+            'stock fastai':stock(0, False), 'stock fastai, 2 workers':stock(2, False),
+            'PyTorch, files, 2 workers':plain(Files(path, False), 2), 'PyTorch, HDF5 one by one':plain(Hdf5(h5), 0),
+            OURS_AUG:ours('auto'), 'stock fastai + aug_transforms':stock(0, True), 'stock fastai + aug_transforms, 2 workers':stock(2, True),
+            'PyTorch, flips + jitter (v2), 2 workers':plain(Files(path, True), 2)}
+
+
+def main():
+    args = arguments(__doc__, 4800, bs=64)
+    path,keep = kaggle_folder(args.data, args.n)
+    store = open_store(path, path.parent/'store')
+    rates = interleaved(contenders(path, store, args), args.repeats, args.device)
+    plain = list(rates).index(OURS_AUG)
+    against = {name:(OURS if i<plain else OURS_AUG) for i,name in enumerate(rates)}
+    rows = table(rates, against)
+    for row in rows: # How many times faster pcam_nb is than this one
+        if row['ratio']: row['ratio'] = f"{np.median(np.divide(rates[row['to']], rates[row['']])):.1f}"
+    for row in rows: row['pcam_nb is … times as fast'] = row.pop('ratio'); row.pop('to')
+    finish('loader', args, rows, rates=rates)
+
+
+if __name__=='__main__': main()

@@ -51,23 +51,27 @@ def restain(
     powers = torch.baddbmm(-8*change.sum(2, keepdim=True), change/math.log(2), log)
     return powers.clamp_(-8, 0).exp2_().mul_(256).sub_(1).view(x.shape)
 
-# %% ../nbs/04_augment.ipynb #5f812851
-def draw_turns(n):
+# %% ../nbs/04_augment.ipynb #8aa9a6a1
+def draw_turns(n, rng=None):
     "An element of D4 for each of `n` pictures, all equally likely"
-    return torch.randint(0, 8, (n,))
+    return torch.randint(0, 8, (n,), generator=rng)
 
-def draw_stains(n, strength=.2):
+def draw_stains(n, strength=.2, rng=None):
     "Factors for `restain`, N×3: haematoxylin and eosin within 1 ± `strength`, the rest within half of it"
-    return 1 + (2*torch.rand(n, 3)-1)*torch.tensor([strength, strength, strength/2])
+    return 1 + (2*torch.rand(n, 3, generator=rng)-1)*torch.tensor([strength, strength, strength/2])
 
 def augment(
     x:torch.Tensor,     # uint8, N×H×W×3
     d4:bool=True,       # Turn?
     stain:float=.2,     # Strength of the stain variation, 0–1; 0 leaves the colours as they are
+    rng:torch.Generator=None, # Where chance comes from, on the CPU; default: torch's own
+    share:tuple=(0,1),  # This batch is part `i` of `n`, counted from 0, and chance is drawn for all of them
 )->torch.Tensor:        # Planes: float32, N×3×H×W, 0–255
     "Turn every picture and vary its stain, by a draw of its own"
-    x = to_planes(x, draw_turns(len(x)) if d4 else None)
-    return restain(x, draw_stains(len(x), stain)) if stain else x
+    (i,parts),n = share,len(x)
+    mine = slice(i*n, (i+1)*n)
+    x = to_planes(x, draw_turns(parts*n, rng)[mine] if d4 else None)
+    return restain(x, draw_stains(parts*n, stain, rng)[mine]) if stain else x
 
 # %% ../nbs/04_augment.ipynb #badb62d8
 def keep_memory():

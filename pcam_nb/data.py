@@ -8,8 +8,8 @@ __all__ = ['MIN_EACH', 'CACHES', 'CLASSES', 'SharedSlides', 'splits_by_slide', '
            'NormalisePatch', 'PatchDL', 'PatchBlock', 'LabelBlock', 'channel_stats', 'patch_datablock', 'patch_dls',
            'balanced']
 
-# %% ../nbs/05_data.ipynb #bc8f6ea7
-import contextlib, warnings
+# %% ../nbs/05_data.ipynb #e802246f
+import contextlib, os, warnings
 import numpy as np, psutil, torch
 from sklearn.model_selection import StratifiedGroupKFold, train_test_split
 from .augment import augment, denormalise, keep_memory, normalise, to_planes
@@ -75,7 +75,7 @@ def split(
         if table.label.iloc[rows].nunique()<2: raise ValueError(f'The {name} side of the split has one class only. Try another seed or share')
     return tr,va
 
-# %% ../nbs/05_data.ipynb #3c431809
+# %% ../nbs/05_data.ipynb #80bdee4f
 CACHES = ('auto','disk','ram','device')
 
 def free_memory():
@@ -88,7 +88,8 @@ def free_memory():
 def choose_cache(size, device):
     "Where `size` bytes of patches are held best, for training on `device`: 'device', 'ram' or 'disk'"
     if device.type=='cuda' and 2*size<torch.cuda.mem_get_info(device)[0]: return 'device'
-    return 'ram' if 2*size<free_memory() else 'disk'
+    copies = int(os.environ.get('LOCAL_WORLD_SIZE', 1)) # Processes that train together on this machine
+    return 'ram' if 2*size*copies<free_memory() else 'disk'
 
 # %% ../nbs/05_data.ipynb #a085928d
 class HeldPatches:
@@ -132,12 +133,15 @@ class ReadLabel(Transform):
         return TensorCategory(self.labels[rows])
     def decodes(self, y:TensorCategory): return Category(CLASSES[int(y)])
 
-# %% ../nbs/05_data.ipynb #ccfcffc2
+# %% ../nbs/05_data.ipynb #53d654e7
 class Augment(Transform):
     "Patches as stored to planes, turned and with another stain, in training only; see `augment`"
     split_idx,order = 0,10
-    def __init__(self, d4=True, stain=.2): self.d4,self.stain = d4,stain
-    def encodes(self, x:TensorPatch): return TensorPatch(augment(x.as_subclass(Tensor), self.d4, self.stain))
+    def __init__(self, d4=True, stain=.2, share=(0,1)): self.d4,self.stain,self.share,self.seed = d4,stain,share,None
+    def encodes(self, x:TensorPatch):
+        rng = None if self.seed is None else torch.Generator().manual_seed(self.seed)
+        if rng: self.seed += 1
+        return TensorPatch(augment(x.as_subclass(Tensor), self.d4, self.stain, rng, self.share))
 
 class NormalisePatch(Transform):
     "Patches as stored, or planes, to float N×3×96×96 around zero; see `normalise`"
@@ -148,20 +152,26 @@ class NormalisePatch(Transform):
         return TensorPatch(normalise(to_planes(x) if x.dtype==torch.uint8 else x, self.mean, self.std))
     def decodes(self, x:TensorPatch): return TensorPatch(denormalise(x.as_subclass(Tensor), self.mean, self.std))
 
-# %% ../nbs/05_data.ipynb #535a589e
+# %% ../nbs/05_data.ipynb #527a5ed9
 class PatchDL(TfmdDL):
-    "fastai's loader for a store: takes a whole batch with one gather; `weights`, one an item, says how likely each is drawn, with replacement"
-    def __init__(self, dataset, weights=None, **kwargs):
+    """fastai's loader for a store: takes a whole batch with one gather.
+    `weights`, one an item, say how likely each is drawn, with replacement; `share` (i, n): of every n batches, give the `i`th, counted from 0"""
+    def __init__(self, dataset, weights=None, share=(0,1), **kwargs):
         if weights is not None:
             weights = np.asarray(weights, np.float64)
             if len(weights)!=len(dataset) or not np.isfinite(weights).all() or weights.min()<0 or not weights.sum():
                 raise ValueError(f'weights are {len(dataset):,} numbers from 0 up, at least one above 0')
-        self.weights = weights
+        self.weights,self.share = weights,share
         super().__init__(dataset, **kwargs)
+
+    def __len__(self):
+        i,parts = self.share
+        return super().__len__() if parts==1 else self.n//(self.bs*parts)
 
     def new(self, dataset=None, cls=None, **kwargs):
         "A loader like this one; of another dataset, without its weights"
-        return super().new(dataset, cls, **{'weights':self.weights if dataset is None else None, **kwargs})
+        mine = dict(weights=self.weights, share=self.share) if dataset is None else {}
+        return super().new(dataset, cls, **{**mine, **kwargs})
 
     def get_idxs(self):
         "Numbers of the items of an epoch, in order"
@@ -172,7 +182,8 @@ class PatchDL(TfmdDL):
     def create_batches(self, samps):
         "Batches of the items numbered `samps`"
         rows,reads = np.asarray(self.dataset.items),[first(tl.tfms.fs, risinstance((ReadPatch,ReadLabel))) for tl in self.dataset.tls]
-        jobs = (rows[idxs] for idxs in chunked(samps, self.bs, self.drop_last))
+        i,parts = self.share # Whole rounds of batches, so that all processes have as many
+        jobs = (rows[idxs[i*self.bs:(i+1)*self.bs]] for idxs in chunked(samps, self.bs*parts, self.drop_last or parts>1))
         read = lambda job: tuple(o.batch(job) for o in reads)
         if self.device is None or self.device.type!='cuda': yield from map(read, jobs)
         else: yield from prefetch(lambda job: tuple(_send(o, self.device) for o in read(job)), jobs, ahead=1)
@@ -189,7 +200,7 @@ def LabelBlock(store):
     "Labels of `store`, by row number"
     return TransformBlock(type_tfms=ReadLabel(store), dl_type=PatchDL)
 
-# %% ../nbs/05_data.ipynb #8f26d9b4
+# %% ../nbs/05_data.ipynb #b19f6ef6
 def channel_stats(store, rows, n=2000, seed=0):
     "Mean and spread of each channel over at most `n` of the `rows`, rounded, on the scale of 0–1"
     rows = np.sort(np.random.default_rng(seed).choice(rows, min(n, len(rows)), replace=False))
@@ -206,13 +217,14 @@ def patch_datablock(
     d4:bool=True,      # Turn the training patches?
     stain:float=.2,    # Vary their stain by this much, 0–1
     held:HeldPatches=None, # Where the patches are; default: on disk
+    share:tuple=(0,1), # Part of every batch that is this process's; see `Augment`
 )->DataBlock:
     "fastai's DataBlock over row numbers of `store`"
     mean,std = stats or channel_stats(store, splits[0])
     return DataBlock(blocks=(PatchBlock(held or HeldPatches(store)), LabelBlock(store)), splitter=lambda _: splits, dl_type=PatchDL,
-                     batch_tfms=[Augment(d4, stain), NormalisePatch(mean, std)])
+                     batch_tfms=[Augment(d4, stain, share), NormalisePatch(mean, std)])
 
-# %% ../nbs/05_data.ipynb #9d6c7ecd
+# %% ../nbs/05_data.ipynb #7dcd6c16
 def patch_dls(
     store:Store,        # The patches
     splits:tuple=None,  # Row numbers of the training and of the validation patches; default: `split`
@@ -220,6 +232,7 @@ def patch_dls(
     device=None,        # Where to train; default: fastai's choice
     cache:str='auto',   # Where patches are held: 'disk', 'ram', 'device' or 'auto', which says what it chose
     weights=None,       # Chance of each training patch, or 'balanced'; default: each comes once an epoch
+    share:tuple=(0,1),  # (i, n): this process is the `i`th, from 0, of n that train together, and gives its part of the training batches
     verbose:bool=True,  # Say what 'auto' chose?
     **kwargs,           # For `patch_datablock`
 )->DataLoaders:
@@ -232,8 +245,9 @@ def patch_dls(
     if isinstance(weights, str):
         if weights!='balanced': raise ValueError(f"weights is {weights!r}: choose 'balanced', or give one number a training patch")
         weights = balanced(store.table.label.iloc[splits[0]])
-    block = patch_datablock(store, splits, held=held, **kwargs)
-    return block.dataloaders(range(len(store)), bs=bs, device=device, num_workers=0, dl_kwargs=[dict(weights=weights), {}])
+    block = patch_datablock(store, splits, held=held, share=share, **kwargs)
+    kwargs = [dict(weights=weights, share=share), {}]
+    return block.dataloaders(range(len(store)), bs=bs, device=device, num_workers=0, dl_kwargs=kwargs)
 
 def balanced(labels):
     "Weights that give each class of `labels` the same chance"

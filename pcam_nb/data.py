@@ -133,11 +133,11 @@ class ReadLabel(Transform):
         return TensorCategory(self.labels[rows])
     def decodes(self, y:TensorCategory): return Category(CLASSES[int(y)])
 
-# %% ../nbs/05_data.ipynb #53d654e7
+# %% ../nbs/05_data.ipynb #59ee7d69
 class Augment(Transform):
     "Patches as stored to planes, turned and with another stain, in training only; see `augment`"
     split_idx,order = 0,10
-    def __init__(self, d4=True, stain=.2, share=(0,1)): self.d4,self.stain,self.share,self.seed = d4,stain,share,None
+    def __init__(self, d4=True, stain=.2): self.d4,self.stain,self.share,self.seed = d4,stain,(0,1),None
     def encodes(self, x:TensorPatch):
         rng = None if self.seed is None else torch.Generator().manual_seed(self.seed)
         if rng: self.seed += 1
@@ -200,7 +200,7 @@ def LabelBlock(store):
     "Labels of `store`, by row number"
     return TransformBlock(type_tfms=ReadLabel(store), dl_type=PatchDL)
 
-# %% ../nbs/05_data.ipynb #b19f6ef6
+# %% ../nbs/05_data.ipynb #8f26d9b4
 def channel_stats(store, rows, n=2000, seed=0):
     "Mean and spread of each channel over at most `n` of the `rows`, rounded, on the scale of 0–1"
     rows = np.sort(np.random.default_rng(seed).choice(rows, min(n, len(rows)), replace=False))
@@ -217,14 +217,13 @@ def patch_datablock(
     d4:bool=True,      # Turn the training patches?
     stain:float=.2,    # Vary their stain by this much, 0–1
     held:HeldPatches=None, # Where the patches are; default: on disk
-    share:tuple=(0,1), # Part of every batch that is this process's; see `Augment`
 )->DataBlock:
     "fastai's DataBlock over row numbers of `store`"
     mean,std = stats or channel_stats(store, splits[0])
     return DataBlock(blocks=(PatchBlock(held or HeldPatches(store)), LabelBlock(store)), splitter=lambda _: splits, dl_type=PatchDL,
-                     batch_tfms=[Augment(d4, stain, share), NormalisePatch(mean, std)])
+                     batch_tfms=[Augment(d4, stain), NormalisePatch(mean, std)])
 
-# %% ../nbs/05_data.ipynb #7dcd6c16
+# %% ../nbs/05_data.ipynb #658be4b5
 def patch_dls(
     store:Store,        # The patches
     splits:tuple=None,  # Row numbers of the training and of the validation patches; default: `split`
@@ -245,9 +244,10 @@ def patch_dls(
     if isinstance(weights, str):
         if weights!='balanced': raise ValueError(f"weights is {weights!r}: choose 'balanced', or give one number a training patch")
         weights = balanced(store.table.label.iloc[splits[0]])
-    block = patch_datablock(store, splits, held=held, share=share, **kwargs)
-    kwargs = [dict(weights=weights, share=share), {}]
-    return block.dataloaders(range(len(store)), bs=bs, device=device, num_workers=0, dl_kwargs=kwargs)
+    block = patch_datablock(store, splits, held=held, **kwargs)
+    dls = block.dataloaders(range(len(store)), bs=bs, device=device, num_workers=0, dl_kwargs=[dict(weights=weights), {}])
+    for o in (dls.train, *dls.train.after_batch.fs.filter(risinstance(Augment))): o.share = share # After the first draws, which so are the same in all
+    return dls
 
 def balanced(labels):
     "Weights that give each class of `labels` the same chance"

@@ -21,6 +21,7 @@ def arguments(doc, n, **more):
     for k,v in more.items(): p.add_argument(f"--{k.replace('_','-')}", type=type(v), default=v)
     args = p.parse_args()
     if args.device=='cuda' and not torch.cuda.is_available(): raise SystemExit('no CUDA device')
+    Path(args.out).mkdir(parents=True, exist_ok=True)
     return args
 
 
@@ -80,10 +81,8 @@ def markdown(rows):
 def finish(name, args, rows, **more):
     "Print the table and write it, with all that was measured, as JSON"
     print('\n'+markdown(rows))
-    out = Path(args.out)
-    out.mkdir(parents=True, exist_ok=True)
     what = dict(arguments={k:v for k,v in vars(args).items() if k not in ('out','data')}, patches='drawn' if args.data is None else 'real',
                 machine=machine(args.device), table=rows, **more)
-    file = out/f"{name}{'' if args.device=='cpu' else '_'+args.device}.json"
+    file = Path(args.out)/f"{name}{'' if args.device=='cpu' else '_'+args.device}.json"
     file.write_text(json.dumps(what, indent=1, ensure_ascii=False)+'\n')
     print(f'\n{file}')

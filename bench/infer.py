@@ -37,8 +37,8 @@ def one_by_one(path, pred, n=400):
     data = Files(path, False)
     @torch.inference_mode()
     def _run():
-        for i in range(n): pred.model(data[i][0][None].to(pred.device)).sigmoid().item()
-        return n
+        for i in range(min(n, len(data))): pred.model(data[i][0][None].to(pred.device)).sigmoid().item()
+        return min(n, len(data))
     return _run
 
 

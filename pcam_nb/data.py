@@ -152,7 +152,7 @@ class NormalisePatch(Transform):
         return TensorPatch(normalise(to_planes(x) if x.dtype==torch.uint8 else x, self.mean, self.std))
     def decodes(self, x:TensorPatch): return TensorPatch(denormalise(x.as_subclass(Tensor), self.mean, self.std))
 
-# %% ../nbs/05_data.ipynb #527a5ed9
+# %% ../nbs/05_data.ipynb #d02a668c
 class PatchDL(TfmdDL):
     """fastai's loader for a store: takes a whole batch with one gather.
     `weights`, one an item, say how likely each is drawn, with replacement; `share` (i, n): of every n batches, give the `i`th, counted from 0"""
@@ -190,7 +190,7 @@ class PatchDL(TfmdDL):
 
 def _send(x, device):
     "`x` on its way to `device`, without waiting for it to arrive"
-    return x if x.device==device else x.pin_memory().to(device, non_blocking=True)
+    return x if x.device.type==device.type else x.pin_memory().to(device, non_blocking=True)
 
 def PatchBlock(held):
     "Patches, by row number, from `HeldPatches`"

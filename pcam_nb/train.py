@@ -80,7 +80,7 @@ def bare(model):
     "A network without what `share_gradients` wraps around it"
     return model.module if isinstance(model, nn.parallel.DistributedDataParallel) else model
 
-# %% ../nbs/07_train.ipynb #f94d3fa9
+# %% ../nbs/07_train.ipynb #451f1029
 @dataclass
 class Recipe:
     "What decides the outcome of a training"
@@ -102,13 +102,15 @@ class Recipe:
 
     def __post_init__(self):
         check_arch(self.arch)
-        for name,low,high in [('epochs',1,10_000), ('bs',2,65_536), ('patience',0,10_000), ('accumulate',1,1000), ('stain',0,.9), ('wd',0,10), ('smooth',0,.5), ('average',0,.99999)]:
+        ranges = [('epochs',1,10_000), ('bs',2,65_536), ('patience',0,10_000), ('accumulate',1,1000), ('stain',0,.9), ('wd',0,10),
+                  ('smooth',0,.5), ('average',0,.99999)]
+        for name,low,high in ranges:
             if not low<=getattr(self,name)<=high: raise ValueError(f'{name} is {getattr(self,name)}: choose {low} to {high}')
         for name in ('lr','pos_weight'):
             value = getattr(self,name)
             if value is not None and not 0<value<1e4: raise ValueError(f'{name} is {value}: choose a number above 0')
 
-# %% ../nbs/07_train.ipynb #baeb7eb0
+# %% ../nbs/07_train.ipynb #8a30f5fb
 class SmoothLabels(Callback):
     "Train towards `smooth`/2 and 1-`smooth`/2 instead of 0 and 1"
     run_valid = False
@@ -118,16 +120,18 @@ class SmoothLabels(Callback):
 class AverageWeights(Callback):
     "Keep a running mean of weights and batch-norm statistics, and validate it"
     order = 5
-    def __init__(self, decay=.99): self.decay,self.average = decay,None
+    def __init__(self, decay=.99): self.decay,self.average,self.steps = decay,None,0
     def before_fit(self):
-        if self.average is None: self.average = AveragedModel(bare(self.model), avg_fn=self._mean, use_buffers=True)
+        if self.average is None: self.average = AveragedModel(bare(self.model), multi_avg_fn=self._mean, use_buffers=True)
 
-    def _mean(self, mean, new, n):
-        "What n steps gave, and the next one"
-        if not mean.is_floating_point(): return new
-        return mean.lerp(new, 1-min(self.decay, (1+float(n))/(10+float(n))))
+    def _mean(self, means, news, _):
+        "Move the means of so many steps towards the next one; whole numbers, which batch norm counts with, are copied"
+        if means[0].is_floating_point(): torch._foreach_lerp_(means, news, 1-min(self.decay, (1+self.steps)/(10+self.steps)))
+        else: torch._foreach_copy_(means, news)
 
-    def after_step(self): self.average.update_parameters(bare(self.model))
+    def after_step(self):
+        self.average.update_parameters(bare(self.model))
+        self.steps += 1
     def before_validate(self): self.trained,self.learn.model = self.model,self.average.module.eval()
     def after_validate(self): self.learn.model = self.trained
 
@@ -151,7 +155,7 @@ def write_split(path, table, splits):
     rows = [table.iloc[o][['id','label','slide']].assign(part=part) for part,o in zip(('train','valid'), splits)]
     pd.concat(rows).to_csv(path/'split.csv', index=False)
 
-# %% ../nbs/07_train.ipynb #f3dd802d
+# %% ../nbs/07_train.ipynb #58441062
 class SeedEpoch(Callback):
     "Start every epoch with random numbers of its own: for the network, for the order of patches, and for their augmentation"
     order = -20
@@ -160,7 +164,7 @@ class SeedEpoch(Callback):
         seed,train = self.seed*10_007 + self.epoch,self.dls.train
         set_seed(seed)
         train.rng = random.Random(seed)
-        for o in train.after_batch.fs.filter(risinstance(Augment)): o.seed = seed*100_003
+        for o in train.after_batch.fs.filter(risinstance(Augment)): o.seed = seed*100_003 % 2**62
 
 # %% ../nbs/07_train.ipynb #bf0c1d25
 class SaveRun(Callback):
@@ -271,7 +275,7 @@ def train(
     if joined: joined.wait_for_everyone()
     return out
 
-# %% ../nbs/07_train.ipynb #eada6a97
+# %% ../nbs/07_train.ipynb #595d2b1e
 def recipe_callbacks(recipe, bs):
     "The callbacks that carry out a recipe with batches of `bs`"
     cbs = [SeedEpoch(recipe.seed)]
@@ -289,8 +293,10 @@ def _fit(learn, out, recipe, state, progress):
         learn.model.load_state_dict(state['model'])
         learn.opt.load_state_dict(state['opt'])
         if recipe.average:
-            learn.average_weights.before_fit()
-            learn.average_weights.average.load_state_dict(state['average'])
+            averaging = learn.average_weights
+            averaging.before_fit()
+            averaging.average.load_state_dict(state['average'])
+            averaging.steps = int(averaging.average.n_averaged)
     if processes()[1]>1: share_gradients(learn)
     per_epoch = len(learn.dls.train)*learn.dls.train.bs
     bar = patch_bar(recipe.epochs*per_epoch, 'training', progress, initial=len(history)*per_epoch)

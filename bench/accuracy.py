@@ -17,7 +17,7 @@ from sklearn.model_selection import StratifiedKFold
 from pcam_nb.augment import normalise, to_planes, turn
 from pcam_nb.data import channel_stats, patch_dls
 from pcam_nb.store import open_store
-from pcam_nb.train import Recipe, bare, patch_learner, recipe_callbacks
+from pcam_nb.train import Recipe, kept_model, patch_learner, recipe_callbacks
 
 LONG = 1000 # Epochs, when time is what ends a training
 
@@ -29,9 +29,8 @@ class Budget(Callback):
     def before_fit(self): self.start = time.perf_counter()
     def before_validate(self): raise CancelValidException
     def after_batch(self):
-        self.spent = time.perf_counter()-self.start
         if not self.seconds: return
-        self.learn.pct_train = min(self.spent/self.seconds, 1)
+        self.learn.pct_train = min((time.perf_counter()-self.start)/self.seconds, 1)
         if self.pct_train>=1: raise CancelFitException
 
 
@@ -79,8 +78,7 @@ def with_recipe(learner, recipe, store, tr, va, args):
     learn = learner(dls)
     learn.add_cbs(recipe_callbacks(recipe, recipe.bs))
     epochs = fit(learn, args, learn.lr)
-    net = learn.average_weights.average.module if recipe.average else bare(learn.model)
-    return net, normalise(to_planes(torch.from_numpy(store.patches[va])), *stats), epochs
+    return kept_model(learn), normalise(to_planes(torch.from_numpy(store.patches[va])), *stats), epochs
 
 
 def stock(path, store, tr, va, args):
@@ -100,9 +98,9 @@ class Difference(torch.nn.Module):
 def study(path, store, tr, va, args):
     "The small CNN of a widely copied Kaggle study, with its faults: 46 px, no normalisation, no augmentation, dropout at evaluation"
     set_seed(0)
-    net = StudyCNN()
+    net,data = StudyCNN(),StudyFiles(path)
     opt,start,epoch = torch.optim.Adam(net.parameters(), lr=3e-4),time.perf_counter(),0
-    loader = torch.utils.data.DataLoader(torch.utils.data.Subset(StudyFiles(path), tr.tolist()), 32, shuffle=True, num_workers=2)
+    loader = torch.utils.data.DataLoader(torch.utils.data.Subset(data, tr.tolist()), 32, shuffle=True, num_workers=2)
     ends = lambda: epoch>=args.epochs if args.epochs else time.perf_counter()-start>60*args.minutes
     while not ends():
         for x,y in loader:
@@ -111,7 +109,6 @@ def study(path, store, tr, va, args):
             opt.zero_grad()
             if not args.epochs and ends(): break
         epoch += 1
-    data = StudyFiles(path)
     return torch.nn.Sequential(net, Difference()), torch.stack([data[i][0] for i in va]), epoch
 
 
@@ -182,13 +179,13 @@ def main():
     y = next(iter(whole.values()))['y']
     aucs = bootstrap(y, [r['p'] for r in whole.values()])
     low,high = np.quantile(aucs, [.025,.975], axis=0)
-    best = list(whole).index(Recipe().arch) if Recipe().arch in whole else 0
-    dlow,dhigh = np.quantile(aucs[:,[best]]-aucs, [.025,.975], axis=0)
+    names,auc = list(whole),[roc_auc_score(y, r['p']) for r in whole.values()]
+    own = names.index(Recipe().arch) if Recipe().arch in whole else 0
+    dlow,dhigh = np.quantile(aucs[:,[own]]-aucs, [.025,.975], axis=0)
     rows = []
     for i,(name,r) in enumerate(whole.items()):
-        auc = roc_auc_score(y, r['p'])
-        rows.append({'':name, 'AUC':f'{auc:.4f}', '95 %':f'{low[i]:.4f}–{high[i]:.4f}',
-            f'{list(whole)[best]} minus this':'' if i==best else f"{roc_auc_score(y, whole[list(whole)[best]]['p'])-auc:+.4f} ({dlow[i]:+.4f} to {dhigh[i]:+.4f})",
+        rows.append({'':name, 'AUC':f'{auc[i]:.4f}', '95 %':f'{low[i]:.4f}–{high[i]:.4f}',
+            f'{names[own]} minus this':'' if i==own else f'{auc[own]-auc[i]:+.4f} ({dlow[i]:+.4f} to {dhigh[i]:+.4f})',
             'accuracy':f"{accuracy_score(y, r['p']>.5):.3f}", 'F1':f"{f1_score(y, r['p']>.5):.3f}", 'ECE':f"{ece(y, r['p']):.3f}",
             'parameters':f"{r['parameters']:,.0f}", 'epochs':f"{r['epochs']:.1f}", 'training, s':f"{r['seconds']:.0f}", 'ms a patch':f"{r['ms']:.2f}"})
     finish(f'accuracy_{how}', args, rows, holdouts=int(next(iter(whole.values()))['holdouts']))

@@ -13,8 +13,8 @@ from pcam_nb.store import open_store
 
 
 def network(pred, x):
-    "A function that runs the bare network on batches ready made, of the size that suits the device"
-    bs = 32 if pred.device.type=='cpu' else 256
+    "A function that runs the bare network on batches ready made"
+    bs = pred.bs
     batches = [(torch.from_numpy(x[i:i+bs]).permute(0,3,1,2)/255).contiguous().to(pred.device) for i in range(0, len(x), bs)]
     @torch.inference_mode()
     def _run():

@@ -35,9 +35,9 @@ def main():
     plain = list(rates).index(OURS_AUG)
     against = {name:(OURS if i<plain else OURS_AUG) for i,name in enumerate(rates)}
     rows = table(rates, against)
-    for row in rows: # How many times faster pcam_nb is than this one
-        if row['ratio']: row['ratio'] = f"{np.median(np.divide(rates[row['to']], rates[row['']])):.1f}"
-    for row in rows: row['pcam_nb is … times as fast'] = row.pop('ratio'); row.pop('to')
+    for row in rows:
+        ratio,to = row.pop('ratio'),row.pop('to')
+        row['pcam_nb is … times as fast'] = f"{np.median(np.divide(rates[to], rates[row['']])):.1f}" if ratio else ''
     finish('loader', args, rows, rates=rates)
 
 

@@ -44,7 +44,7 @@ def load_model(run, config):
     except RuntimeError: raise ValueError(f"'{file}' holds the weights of another network than config.json names, {config['arch']}") from None
     return model.eval().to(memory_format=torch.channels_last)
 
-# %% ../nbs/08_infer.ipynb #3b31d74e
+# %% ../nbs/08_infer.ipynb #d3dddb15
 class Predictor:
     "A trained run, ready to predict"
     def __init__(self,
@@ -65,6 +65,11 @@ class Predictor:
         config = read_config(run)
         return cls(load_model(run, config), config, device or ('cuda' if torch.cuda.is_available() else 'cpu'))
 
+    @property
+    def bs(self):
+        "Patches a batch that suit the device: 32 on a CPU, whose cache should hold them, else 256"
+        return 32 if self.device.type=='cpu' else 256
+
     def __repr__(self):
         c = self.config
         return f"{type(self).__name__}({c['arch']}, trained on {c['data']['train']:,} patches, slides {c['data']['slides']}, on {self.device})"
@@ -84,7 +89,7 @@ def check_tta(tta):
     "Raise `ValueError` unless `tta` is 1, 4 or 8"
     if tta not in TTA: raise ValueError(f'tta is {tta}: choose 1, 4 (rotations) or 8 (all symmetries of the square)')
 
-# %% ../nbs/08_infer.ipynb #fd2ab596
+# %% ../nbs/08_infer.ipynb #3b9a4312
 @patch
 def logits(self:Predictor,
     x:np.ndarray, # uint8, N×96×96×3
@@ -110,10 +115,10 @@ def probability(self:Predictor, logits):
 def predict(self:Predictor,
     x:np.ndarray, # uint8, N×96×96×3, or one patch of 96×96×3
     tta:int=1,    # Test-time augmentation: average over 1, 4 or 8 symmetries of the square
-    bs:int=None,  # Patches a batch; default: 32 on a CPU, whose cache should hold them, else 256
+    bs:int=None,  # Patches a batch; default: what suits the device
 )->np.ndarray:    # float64, N, 0–1
     "Probability of tumour in the centre of each patch; raises `ValueError` for anything but patches"
-    x,bs = check_patches(x),bs or (32 if self.device.type=='cpu' else 256)
+    x,bs = check_patches(x),bs or self.bs
     return self.probability(np.concatenate([self.logits(x[i:i+bs], tta) for i in range(0, len(x), bs)] or [[]]))
 
 # %% ../nbs/08_infer.ipynb #0e836a9d
@@ -165,7 +170,7 @@ def predict_files(self:Predictor,
     batches = prefetch(lambda job: np.stack([to_size(read_image(o), fit) for o in job]), jobs)
     return np.concatenate([self.predict(x, tta) for x in batches] or [[]])
 
-# %% ../nbs/08_infer.ipynb #27554468
+# %% ../nbs/08_infer.ipynb #00f43704
 @patch
 def predict_store(self:Predictor,
     store:Store,        # Packed patches
@@ -179,7 +184,7 @@ def predict_store(self:Predictor,
     jobs = [rows[i:i+bs] for i in range(0, len(rows), bs)]
     with patch_bar(len(rows), 'predicting', progress) as bar:
         out = []
-        for x in prefetch(lambda job: np.array(store.patches[job]), jobs):
+        for x in prefetch(lambda job: np.asarray(store.patches[job]), jobs):
             out.append(self.predict(x, tta))
             bar.update(len(x))
     return np.concatenate(out or [[]])
@@ -196,21 +201,19 @@ def write_submission(
     table = table[['id']].assign(label=table.probability)
     return write_file(path, lambda f: table.to_csv(f, index=False, float_format='%.6f'))
 
-# %% ../nbs/08_infer.ipynb #73f5ae95
+# %% ../nbs/08_infer.ipynb #07c92e97
 OPSET = 18
 
 class Served(torch.nn.Module):
     "A predictor from stored patches to logits and probabilities, as one network"
     def __init__(self, predictor):
         super().__init__()
-        c,self.model = predictor.config,predictor.model
-        self.temperature = c['temperature']
-        for name in ('mean','std'): self.register_buffer(name, 255*torch.tensor(c[name], device=predictor.device)[:,None,None])
+        self.model,self.config = predictor.model,predictor.config
 
     def forward(self, patches):
         "Logits and probabilities, N each, of uint8 N×96×96×3"
-        logit = self.model((patches.permute(0,3,1,2).float()-self.mean)/self.std)[:,0]
-        return logit, torch.sigmoid(logit/self.temperature)
+        logit = self.model(normalise(to_planes(patches), self.config['mean'], self.config['std']))[:,0]
+        return logit, torch.sigmoid(logit/self.config['temperature'])
 
 def export_onnx(
     predictor:Predictor,    # From a run

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['HAEMATOXYLIN', 'EOSIN', 'SIZE', 'CENTRE', 'UM_PER_PX', 'transmit', 'Slide', 'random_slide', 'smooth_noise', 'fibres',
            'cell_grid', 'outline', 'stamp', 'Tissue', 'grow', 'expose', 'label_of', 'tumour_blob', 'draw_patch', 'Plan',
-           'patch_bar', 'in_processes', 'draw_row', 'make_sample', 'write_tables']
+           'patch_bar', 'in_processes', 'processes', 'draw_row', 'make_sample', 'write_tables']
 
 # %% ../nbs/00_sample.ipynb #06b8d420
 import hashlib, io, os
@@ -247,6 +247,11 @@ def in_processes(f, jobs, workers=None, least=4):
     try: yield from Parallel(n_jobs=workers, return_as='generator', max_nbytes=None)(delayed(f)(o) for o in jobs)
     finally:
         if workers>1: get_reusable_executor(reuse=True).terminate()
+
+# %% ../nbs/00_sample.ipynb #caeef6e1
+def processes():
+    "Number of this process, from 0, and of all that train together, as accelerate or torchrun set them; (0, 1) without them"
+    return int(os.environ.get('RANK', 0)), int(os.environ.get('WORLD_SIZE', 1))
 
 # %% ../nbs/00_sample.ipynb #f9ca7894
 def draw_row(plan, i, row):

@@ -72,13 +72,14 @@ def show_classes(store, n=8, seed=0):
     rows = [np.flatnonzero((store.table.label==label).fillna(False)) for label in (1,0)]
     return show_rows(store, [i for o in rows for i in rng.permutation(o)[:n]], ncols=n)
 
-# %% ../nbs/03_explore.ipynb #b00f5a96
-def chunks(store, size=1000, desc='reading', progress=True):
-    "Yield slices of the store's patches as arrays"
-    with patch_bar(len(store), desc, progress) as bar:
-        for i in range(0, len(store), size):
-            yield np.asarray(store.patches[i:i+size])
-            bar.update(min(size, len(store)-i))
+# %% ../nbs/03_explore.ipynb #11ab19c7
+def chunks(store, size=1000, desc='reading', progress=True, rows=None):
+    "Yield the store's patches, or `rows` of them, as arrays of `size`"
+    n = len(store) if rows is None else len(rows)
+    with patch_bar(n, desc, progress) as bar:
+        for i in range(0, n, size):
+            yield np.asarray(store.patches[i:i+size] if rows is None else store.patches[rows[i:i+size]])
+            bar.update(min(size, n-i))
 
 def patch_stats(
     store:Store,
@@ -116,7 +117,7 @@ def outliers(
     at = np.flatnonzero(reason!='')
     return pd.DataFrame(dict(row=at, reason=reason[at], grey=grey[at].round(1).values, contrast=stats.contrast[at].round(1).values))
 
-# %% ../nbs/03_explore.ipynb #6a2e0fbe
+# %% ../nbs/03_explore.ipynb #ba2696d0
 LOW = 7 # Frequencies of each side that the fingerprint is made of
 
 def thumbs(x):
@@ -133,9 +134,9 @@ def fingerprints(
     a,b = c[:,u,v],c[:,v,u]
     return np.concatenate([c[:,d,d], (a+b)/2**.5, abs(a-b)/2**.5], 1)
 
-def store_fingerprints(store, progress=True):
-    "`fingerprints` of all patches of a store"
-    return np.concatenate([fingerprints(x) for x in chunks(store, desc='fingerprints', progress=progress)])
+def store_fingerprints(store, progress=True, rows=None):
+    "`fingerprints` of all patches of a store, or of `rows` of them"
+    return np.concatenate([fingerprints(x) for x in chunks(store, desc='fingerprints', progress=progress, rows=rows)])
 
 # %% ../nbs/03_explore.ipynb #bd067744
 NEAR,ALIKE = 30,.98 # Distance of fingerprints to look closer at; correlation from which a pair counts as a copy

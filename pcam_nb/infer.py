@@ -89,7 +89,7 @@ def check_tta(tta):
     "Raise `ValueError` unless `tta` is 1, 4 or 8"
     if tta not in TTA: raise ValueError(f'tta is {tta}: choose 1, 4 (rotations) or 8 (all symmetries of the square)')
 
-# %% ../nbs/08_infer.ipynb #3b9a4312
+# %% ../nbs/08_infer.ipynb #35b1097c
 @patch
 def logits(self:Predictor,
     x:np.ndarray, # uint8, N×96×96×3
@@ -116,10 +116,15 @@ def predict(self:Predictor,
     x:np.ndarray, # uint8, N×96×96×3, or one patch of 96×96×3
     tta:int=1,    # Test-time augmentation: average over 1, 4 or 8 symmetries of the square
     bs:int=None,  # Patches a batch; default: what suits the device
-)->np.ndarray:    # float64, N, 0–1
+    spread:bool=False, # Also how much the looks disagree?
+)->np.ndarray:    # float64, N, 0–1; with `spread` a pair, with the standard deviation of the probability over the turns, NaN for one look
     "Probability of tumour in the centre of each patch; raises `ValueError` for anything but patches"
+    check_tta(tta)
     x,bs = check_patches(x),bs or self.bs
-    return self.probability(np.concatenate([self.logits(x[i:i+bs], tta) for i in range(0, len(x), bs)] or [[]]))
+    looks = np.concatenate([self.looks(x[i:i+bs], tta) for i in range(0, len(x), bs)] or [np.empty((tta,0),np.float32)], 1)
+    p = self.probability(looks.mean(0))
+    if not spread: return p
+    return p, self.probability(looks).std(0) if tta>1 else np.full(len(p), np.nan)
 
 # %% ../nbs/08_infer.ipynb #0e836a9d
 def read_batch(source, fit, rows):
@@ -170,7 +175,7 @@ def predict_files(self:Predictor,
     batches = prefetch(lambda job: np.stack([to_size(read_image(o), fit) for o in job]), jobs)
     return np.concatenate([self.predict(x, tta) for x in batches] or [[]])
 
-# %% ../nbs/08_infer.ipynb #00f43704
+# %% ../nbs/08_infer.ipynb #e35085bb
 @patch
 def predict_store(self:Predictor,
     store:Store,        # Packed patches
@@ -178,16 +183,18 @@ def predict_store(self:Predictor,
     tta:int=1,          # Test-time augmentation: average over 1, 4 or 8 symmetries of the square
     bs:int=256,         # Patches read at once
     progress:bool=True, # Show a progress bar?
-)->np.ndarray:          # float64, one a row, 0–1
+    spread:bool=False,  # Also how much the looks disagree? See `predict`
+)->np.ndarray:          # float64, one a row, 0–1; a pair with `spread`
     "Predict rows of a store"
     rows = np.arange(len(store)) if rows is None else np.asarray(rows)
     jobs = [rows[i:i+bs] for i in range(0, len(rows), bs)]
     with patch_bar(len(rows), 'predicting', progress) as bar:
         out = []
         for x in prefetch(lambda job: np.asarray(store.patches[job]), jobs):
-            out.append(self.predict(x, tta))
+            out.append(self.predict(x, tta, spread=True))
             bar.update(len(x))
-    return np.concatenate(out or [[]])
+    p,sd = [np.concatenate(o) for o in zip(*out)] if out else np.empty((2,0))
+    return (p,sd) if spread else p
 
 # %% ../nbs/08_infer.ipynb #0605e582
 def write_submission(

@@ -5,13 +5,16 @@
 # %% auto #0
 __all__ = ['METRICS', 'PatchLoss', 'patch_metrics', 'patch_learner', 'Accumulate', 'join_processes', 'share_gradients', 'bare',
            'Recipe', 'SmoothLabels', 'AverageWeights', 'kept_model', 'run_config', 'write_split', 'SeedEpoch',
-           'SaveRun', 'start_run', 'read_checkpoint', 'train', 'recipe_callbacks']
+           'SaveRun', 'fit_temperature', 'start_run', 'read_checkpoint', 'train', 'finish_run', 'save_array',
+           'recipe_callbacks']
 
-# %% ../nbs/07_train.ipynb #9f3ed0ec
+# %% ../nbs/07_train.ipynb #47f11a80
 import importlib.metadata, json, os, platform, random, time, warnings
 from dataclasses import asdict, dataclass, replace
-import pandas as pd, safetensors.torch as st, sklearn.metrics as skm
+import numpy as np, pandas as pd, safetensors.torch as st, sklearn.metrics as skm
+from scipy.optimize import minimize_scalar
 from .data import Augment, CLASSES, channel_stats, patch_dls, split
+from .explore import store_fingerprints
 from .model import check_arch, make_model, takes_pretrained
 from .sample import SIZE, UM_PER_PX, patch_bar, processes
 from .source import need
@@ -213,6 +216,17 @@ def save(self:SaveRun):
     write_file(self.path/'checkpoint.pt', lambda f: torch.save(state, f))
     if self.bar is not None: self.bar.set_postfix_str(f"loss {row['train_loss']:.3f}, valid AUC {row['auc']:.4f}")
 
+# %% ../nbs/07_train.ipynb #5d2f2b30
+def fit_temperature(
+    logits,  # Logits of the validation patches, N
+    y,       # Their labels, 0 or 1
+)->float:    # 0.05–20
+    "The temperature that minimises the mean log loss of `logits` divided by it; raises `ValueError` unless there are logits and both labels"
+    z,y = np.asarray(logits, np.float64),np.asarray(y, np.float64)
+    if len(z)!=len(y) or not np.isfinite(z).all() or set(y)!={0,1}: raise ValueError('A temperature needs a finite logit and a label for each patch, and both labels')
+    loss = lambda t: np.logaddexp(0, -(2*y-1)*z/np.exp(t)).mean()
+    return float(np.exp(minimize_scalar(loss, bounds=np.log((.05, 20)), method='bounded', options=dict(xatol=1e-6)).x))
+
 # %% ../nbs/07_train.ipynb #db2948ec
 def start_run(out, config, resume):
     "Make the run folder `out`, or check that the run there is the one to continue"
@@ -233,7 +247,7 @@ def read_checkpoint(out):
     file = Path(out)/'checkpoint.pt'
     return torch.load(file, map_location='cpu', weights_only=False) if file.is_file() else None
 
-# %% ../nbs/07_train.ipynb #7dac9d63
+# %% ../nbs/07_train.ipynb #2e0ba7ec
 def _begin(out, config, resume, table, splits):
     "Make or open the run folder `out`"
     start_run(out, config, resume)
@@ -266,8 +280,26 @@ def train(
     checkpoint = read_checkpoint(out)
     if compile: learn.model.compile()
     _fit(learn, out, recipe, checkpoint, progress)
+    if not rank: finish_run(learn, out, store, splits)
     if joined: joined.wait_for_everyone()
     return out
+
+def finish_run(learn, out, store, splits):
+    "Calibrate the kept weights, and leave the logits of the validation patches and the fingerprints of the training patches"
+    tr,va = splits
+    model,config = kept_model(learn).eval(),json.loads((out/'config.json').read_text())
+    st.load_model(model, out/'model.safetensors')
+    with torch.inference_mode(): logits = torch.cat([model(b[0])[:,0].float().cpu() for b in learn.dls.valid]).numpy()
+    table = store.table.iloc[va][['id','label','slide']].assign(logit=logits)
+    prints = store_fingerprints(store, False, tr).astype(np.float16)
+    config['temperature'] = fit_temperature(logits, table.label.astype(int))
+    write_file(out/'valid.csv', lambda f: table.to_csv(f, index=False))
+    write_file(out/'fingerprints.npy', lambda f: save_array(f, prints))
+    write_file(out/'config.json', lambda f: f.write_text(json.dumps(config, indent=1)))
+
+def save_array(path, x):
+    "`np.save`, which would add a suffix to a path"
+    with open(path, 'wb') as f: np.save(f, x)
 
 # %% ../nbs/07_train.ipynb #eada6a97
 def recipe_callbacks(recipe, bs):

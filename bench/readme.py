@@ -11,6 +11,14 @@ SECTIONS = [
      'already there: what is left if the data path costs nothing.'),
     ('infer', 'Predicting', 'A folder of TIFFs to probabilities. The network alone, on batches that are in memory, is what a perfect data path would reach.'),
     ('pack', 'Packing', 'Files to a store, once.'),
+    ('dense', 'Whole regions', 'A region of tissue by `dense`, which computes what overlapping patches share only once, and patch by patch; windows a second.'),
+    ('accuracy', 'Accuracy', 'Contenders trained from scratch on the same real patches, for the same time or the same number of epochs, on three disjoint holdouts of '
+     '960 patches whose predictions are pooled. Intervals: paired bootstrap over patches. The slides are not known, so patches of one slide may be on both sides: '
+     'compare the contenders, not these figures with those of other sets.'),
+    ('ablation', 'The recipe', 'The same network and number of epochs, without one part of the recipe.'),
+    ('behaviour', 'What a trained network heeds', 'Tumour patches of a holdout get the ring, or the centre, of a normal one.'),
+    ('shift', 'Another laboratory', 'Trained on drawn slides of one range of staining, judged on slides of that range and of others.'),
+    ('reliability', 'Do the figures keep their word?', 'Simulated sets whose truth is known, and planted copies of patches.'),
     ('scale', 'Growth', 'One epoch of loading, with D4 and stain variation, from stores of random patches on disk, up to the size of the whole Kaggle training set '
      '(6.1 GB). Own memory is what no file stands behind.\n\n![Seconds an epoch over patches in the store](results/scale.png)'),
 ]

@@ -156,7 +156,7 @@ def pcam_explore(
     say(*(f'  {found[k]:6,} {v}' for k,v in FAULTS.items()), f"Page: {Path(out)/'explore.html'}")
     return report_skipped(packed.skipped, out)
 
-# %% ../nbs/13_cli.ipynb #7cecf443
+# %% ../nbs/13_cli.ipynb #0ed47cfc
 @command
 def pcam_train(
     data:str,              # Kaggle's folder, the folder of PCam's HDF5 files, or a store
@@ -189,13 +189,13 @@ def pcam_train(
     from pcam_nb.model import check_arch
     check_arch(arch) # Before packing, which takes longer
     with in_turn(device): packed = store_for(data, out, store, 'train', slides, resize, skip_bad)
+    from pcam_nb.infer import read_config
     from pcam_nb.train import Recipe, train
     recipe = Recipe(arch, epochs, lr, bs, wd, valid, seed, pretrained, pos_weight, patience, d4, stain, accumulate, smooth, average)
     run = train(packed, out, recipe, resume, device, cache, compile)
     m = json.loads((run/'metrics.json').read_text())
     say(f"Best epoch {m['epoch']+1}: validation AUC {m['auc']:.4f}, accuracy {m['accuracy']:.4f}, precision {m['precision']:.4f}, "
-        f"recall {m['recall']:.4f}, F1 {m['f1']:.4f}", f"Temperature {json.loads((run/'config.json').read_text())['temperature']:.3f}, fitted on the validation patches",
-        f'Run: {run}')
+        f"recall {m['recall']:.4f}, F1 {m['f1']:.4f}", f"Temperature {read_config(run)['temperature']:.3f}, fitted on the validation patches", f'Run: {run}')
     return report_skipped(packed.skipped, run)
 
 # %% ../nbs/13_cli.ipynb #cd1ff18d

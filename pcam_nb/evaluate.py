@@ -51,7 +51,7 @@ def ece(y, p, bins=15):
     y,b = np.asarray(y),mass_bins(p:=np.asarray(p, np.float64), bins)
     return float(abs(np.bincount(b, p-y)).sum()/len(y))
 
-# %% ../nbs/09_evaluate.ipynb #c20d62ec
+# %% ../nbs/09_evaluate.ipynb #759d250f
 def metrics(
     y,                 # Labels, 0 or 1
     p,                 # Probability of 1 for each, 0–1
@@ -63,7 +63,8 @@ def metrics(
     tn,fp,fn,tp = map(int, skm.confusion_matrix(y, d, labels=[0,1]).ravel())
     out = dict(accuracy=skm.accuracy_score(y, d), precision=skm.precision_score(y, d, zero_division=0), recall=skm.recall_score(y, d),
                specificity=tn/(tn+fp), npv=tn/(tn+fn) if tn+fn else 0, f1=skm.f1_score(y, d, zero_division=0), auc=skm.roc_auc_score(y, p),
-               average_precision=skm.average_precision_score(y, p), log_loss=skm.log_loss(y, p, labels=[0,1]), brier=skm.brier_score_loss(y, p), ece=ece(y, p))
+               average_precision=skm.average_precision_score(y, p), log_loss=skm.log_loss(y, p, labels=[0,1]),
+               brier=skm.brier_score_loss(y, p), ece=ece(y, p))
     return dict(patches=len(y), positive=int(y.sum()), threshold=threshold, **{k:float(v) for k,v in out.items()}, tn=tn, fp=fp, fn=fn, tp=tp)
 
 # %% ../nbs/09_evaluate.ipynb #99a79170
@@ -272,7 +273,7 @@ def plot_reliability(
     ax.grid(alpha=.3)
     return fig
 
-# %% ../nbs/09_evaluate.ipynb #fd9c828b
+# %% ../nbs/09_evaluate.ipynb #4e2be6e3
 PROMISES = (.95,.98,.99,1.)
 
 def share_bound(
@@ -322,7 +323,8 @@ def reached(
     rows = []
     for h in points.threshold:
         below,pos = p<h,y==1
-        shares = dict(sensitivity=((~below&pos).sum(), pos.sum()), specificity=((below&~pos).sum(), (~pos).sum()), npv=((below&~pos).sum(), below.sum()))
+        tn = (below&~pos).sum()
+        shares = dict(sensitivity=((~below&pos).sum(), pos.sum()), specificity=(tn, (~pos).sum()), npv=(tn, below.sum()))
         row = dict(set_aside=below.mean())
         for name,(k,n) in shares.items(): row |= {name:k/n if n else np.nan, f'{name}_low':exact(k, n)[0], f'{name}_high':exact(k, n)[1]}
         rows.append(row)
@@ -424,7 +426,7 @@ def held_out(
     if (side=='valid').any(): note += '. They chose which epoch was kept, the temperature and the thresholds, so the figures are slightly too good'
     return rows, note+'.'
 
-# %% ../nbs/09_evaluate.ipynb #4b125635
+# %% ../nbs/09_evaluate.ipynb #54e65600
 SAME = .17 # Distance of two fingerprints, relative to the weaker one's length, up to which patches count as copies
 
 def find_leaks(
@@ -440,19 +442,20 @@ def find_leaks(
     slides = sorted(set(table.slide.dropna().astype(str)) & set(trained.slide.dropna()))
     old,new = np.load(Path(run)/'fingerprints.npy').astype(np.float32),store_fingerprints(store, progress, rows)
     distance,nearest = cKDTree(old).query(new)
-    strength = np.minimum(np.linalg.norm(old, axis=1)[nearest], np.linalg.norm(new, axis=1))
-    near = np.flatnonzero(distance<=SAME*np.maximum(strength, 1))
-    copies = pd.DataFrame(dict(id=table.id.to_numpy()[near], copy_of=trained.id.to_numpy()[nearest[near]], distance=(distance/np.maximum(strength, 1))[near]))
+    distance /= np.maximum(np.minimum(np.linalg.norm(old, axis=1)[nearest], np.linalg.norm(new, axis=1)), 1)
+    near = np.flatnonzero(distance<=SAME)
+    copies = pd.DataFrame(dict(id=table.id.to_numpy()[near], copy_of=trained.id.to_numpy()[nearest[near]], distance=distance[near]))
     return dict(copies=copies, slides=slides)
 
 def leak_notes(leaks, n, slides):
     "Sentences about what `find_leaks` found among `n` patches, of which so many `slides` are known; none if all is well"
     out = []
-    if len(leaks['copies']): out.append(f"{len(leaks['copies']):,} of these {n:,} patches are copies of patches that the run was trained on (copies.csv)")
+    n_copies = len(leaks['copies'])
+    if n_copies: out.append(f"{n_copies:,} of these {n:,} patches are copies of patches that the run was trained on (copies.csv)")
     if leaks['slides']: out.append(f"{len(leaks['slides']):,} of these {slides:,} slides were trained on")
     return [f'{o}: the figures are too good' for o in out]
 
-# %% ../nbs/09_evaluate.ipynb #896c452a
+# %% ../nbs/09_evaluate.ipynb #b3def804
 def read_valid(run, config):
     "Labels, calibrated probabilities and slides of the validation patches of a run, as `train` left them"
     file = Path(run)/'valid.csv'
@@ -468,7 +471,8 @@ def judge(
 )->dict:                # Figures of `metrics`, `intervals`, their `unit`, and `brier_parts`
     "All figures of a set of predictions, with intervals"
     found = metrics(y, p, threshold)
-    return dict(found, intervals=intervals(y, p, threshold, slides, rounds), unit=unit_numbers(slides, len(p))[1], brier_parts=brier_parts(y, p))
+    return dict(found, intervals=intervals(y, p, threshold, slides, rounds), unit=unit_numbers(slides, len(p))[1],
+                brier_parts=brier_parts(y, p))
 
 def judge_points(valid, y, p):
     "Operating points and the band to look at again, chosen on `valid` (labels, probabilities) and tried on other patches"
@@ -547,7 +551,7 @@ def points_table(points):
         'bound on validation':[f'{b:.3f}'+('' if k else ', promise not borne') for b,k in zip(df.bound, df.kept)],
         'sensitivity here':ci('sensitivity'), 'specificity':ci('specificity'), 'NPV':ci('npv'), 'set aside':[f'{o:.1%}' for o in df.set_aside]})
 
-# %% ../nbs/09_evaluate.ipynb #067c3b9f
+# %% ../nbs/09_evaluate.ipynb #6c5d14e5
 def _about(run, found):
     "What was done, as a table"
     c,say = read_config(run),lambda o: html.escape(str(o))
@@ -580,13 +584,15 @@ def _slides(found):
     "The part of a report on slides"
     s = found['slides']
     if not s: return ['<h2>Slides</h2><p>Slides are not known, or all have the same label: no figures of slides.</p>']
-    rows = pd.DataFrame([(name, f"{s[k]['auc']:.3f}", f"{s[k]['spared']:.1%}") for k,name in dict(max='largest probability', top='mean of the 5 largest').items()],
+    names = dict(max='largest probability', top='mean of the 5 largest')
+    rows = pd.DataFrame([(name, f"{s[k]['auc']:.3f}", f"{s[k]['spared']:.1%}") for k,name in names.items()],
                         columns=['score of a slide','AUC','tumour-free slides below all positive ones'])
     return [f"<h2>Slides</h2><p>{s['slides']:,} slides, {s['positive']:,} of them with tumour. The last column is chosen in hindsight; Litjens et al. (2016) "
             "report 30–40 % on whole sentinel nodes.</p>", f'<div class="scroll">{rows.to_html(border=0, index=False)}</div>']
 
-# %% ../nbs/09_evaluate.ipynb #367791c5
-LIMITS = """<h2>Limits</h2><ul><li>A patch is 96×96 px at 10×; the label says whether its centre 32×32 px holds tumour. A figure of patches is not one of patients.</li>
+# %% ../nbs/09_evaluate.ipynb #9eae6e19
+LIMITS = """<h2>Limits</h2><ul><li>A patch is 96×96 px at 10×; the label says whether its centre 32×32 px holds tumour.
+A figure of patches is not one of patients.</li>
 <li>Stain, scanner and preparation differ between laboratories: figures, calibration and thresholds hold for data like these.</li>
 <li>Labels come from outlines that people drew; some are wrong.</li><li>Research use only; not a medical device.</li></ul>"""
 
@@ -604,7 +610,7 @@ def write_report(path, run, found, table, valid, parts=()):
             '<h2>Training</h2>', (plot_history(history), 'Learning curves'), *parts, LIMITS]
     return html_page('How well does it find tumour?', page, path)
 
-# %% ../nbs/09_evaluate.ipynb #a10094b8
+# %% ../nbs/09_evaluate.ipynb #acb14362
 def compare(
     run_a:str|Path,     # Folder of a run
     run_b:str|Path,     # Folder of another
@@ -623,7 +629,8 @@ def compare(
         predictor = Predictor.load(run, device)
         ps.append(predictor.predict_store(store, rows, tta, progress=progress))
         ths.append(predictor.config['threshold'])
-        notes += [f'{run}: {o}' for o in leak_notes(find_leaks(run, store, rows, progress), len(rows), table.slide.nunique())+_doubts(predictor.config)]
+        leaks = leak_notes(find_leaks(run, store, rows, progress), len(rows), table.slide.nunique())
+        notes += [f'{run}: {o}' for o in leaks+_doubts(predictor.config)]
     a,b = [metrics(y, p, h) for p,h in zip(ps, ths)]
     diff = intervals(y, ps, ths, table.slide, rounds)
     return dict(patches=len(rows), unit=unit_numbers(table.slide, len(rows))[1], notes=notes,

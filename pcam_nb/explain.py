@@ -28,7 +28,7 @@ def in_batches(f, x, bs=8):
     "`f` of so many patches at a time, N×96×96 float32"
     return np.concatenate([f(x[i:i+bs]) for i in range(0, len(x), bs)] or [np.empty((0,SIZE,SIZE),np.float32)])
 
-# %% ../nbs/10_explain.ipynb #5f4a2e31
+# %% ../nbs/10_explain.ipynb #95ff2f02
 def occlusion(
     predictor:Predictor,
     x:np.ndarray,   # uint8, N×96×96×3
@@ -40,7 +40,8 @@ def occlusion(
 
     def _maps(x):
         with torch.no_grad():
-            return cover.attribute(planes_of(predictor, x), (3,window,window), (3,window,window), perturbations_per_eval=4)[:,0].float().cpu().numpy()
+            falls = cover.attribute(planes_of(predictor, x), (3,window,window), (3,window,window), perturbations_per_eval=4)
+        return falls[:,0].float().cpu().numpy()
     return in_batches(_maps, check_patches(x))
 
 # %% ../nbs/10_explain.ipynb #a30eb9f9
@@ -97,7 +98,7 @@ def show_maps(
     for ax,title in zip(axs[0], titles if titles is not None else []): ax.set_title(title, fontsize=8)
     return fig
 
-# %% ../nbs/10_explain.ipynb #4deab561
+# %% ../nbs/10_explain.ipynb #98783d75
 def most_wrong(
     table:pd.DataFrame, # With `label` and `probability`
     threshold:float=.5, # From which probability on a patch is called tumour
@@ -120,7 +121,8 @@ def explain_parts(predictor, store, table, n=8, sample=96):
     if not len(wrong): return parts+['<p>No patch is called wrongly.</p>']
     x = np.asarray(store.patches[wrong.row.to_numpy()])
     covers = occlusion(predictor, x)
-    maps = {'Grad-CAM':grad_cam(predictor, x), 'occlusion':covers} if any(isinstance(o, nn.Conv2d) for o in predictor.model.modules()) else {'occlusion':covers}
+    maps = {'occlusion':covers}
+    if any(isinstance(o, nn.Conv2d) for o in predictor.model.modules()): maps = {'Grad-CAM':grad_cam(predictor, x), **maps}
     titles = [f'{LABELS[int(o.label)]}, {o.probability:.2f}\ncentre {s:.0%}' for o,s in zip(wrong.itertuples(), centre_share(covers))]
     named = pd.DataFrame(dict(id=wrong.id, label=wrong.label, probability=wrong.probability.round(3), slide=wrong.slide.fillna('')))
     return parts+['<h3>The most wrong patches</h3>', (show_maps(x, maps, titles), 'The most wrong patches with maps of what moved the logit'),

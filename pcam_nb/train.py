@@ -216,14 +216,15 @@ def save(self:SaveRun):
     write_file(self.path/'checkpoint.pt', lambda f: torch.save(state, f))
     if self.bar is not None: self.bar.set_postfix_str(f"loss {row['train_loss']:.3f}, valid AUC {row['auc']:.4f}")
 
-# %% ../nbs/07_train.ipynb #5d2f2b30
+# %% ../nbs/07_train.ipynb #10ee8a10
 def fit_temperature(
     logits,  # Logits of the validation patches, N
     y,       # Their labels, 0 or 1
 )->float:    # 0.05–20
-    "The temperature that minimises the mean log loss of `logits` divided by it; raises `ValueError` unless there are logits and both labels"
+    "The temperature that minimises the mean log loss of `logits` divided by it; raises `ValueError` without both labels"
     z,y = np.asarray(logits, np.float64),np.asarray(y, np.float64)
-    if len(z)!=len(y) or not np.isfinite(z).all() or set(y)!={0,1}: raise ValueError('A temperature needs a finite logit and a label for each patch, and both labels')
+    if len(z)!=len(y) or not np.isfinite(z).all() or set(y)!={0,1}:
+        raise ValueError('A temperature needs a finite logit and a label for each patch, and both labels')
     loss = lambda t: np.logaddexp(0, -(2*y-1)*z/np.exp(t)).mean()
     return float(np.exp(minimize_scalar(loss, bounds=np.log((.05, 20)), method='bounded', options=dict(xatol=1e-6)).x))
 

@@ -1,0 +1,97 @@
+"""Networks trained for the same time, or the same number of epochs. Each trainer takes a Kaggle folder, its store, the rows to train on, those to judge by, and
+arguments with `minutes` and `epochs`; it gives the network, a function from stored patches to what the network takes, and how many epochs it had."""
+import time
+from functools import partial
+
+from peers import StudyCNN, StudyFiles, fastai_dls, reference_net
+import numpy as np, torch
+import torch.nn.functional as F
+from fastai.vision.all import Callback, CancelFitException, CancelValidException, resnet18, set_seed, vision_learner
+from PIL import Image
+from pcam_nb.augment import normalise, to_planes, turn
+from pcam_nb.data import channel_stats, patch_dls
+from pcam_nb.train import Recipe, kept_model, patch_learner, recipe_callbacks
+
+LONG = 1000 # Epochs, when time is what ends a training
+
+
+class Budget(Callback):
+    "End a training after `seconds`, with its schedule stretched over them; no validation"
+    order = 90
+    def __init__(self, seconds): self.seconds = seconds
+    def before_fit(self): self.start = time.perf_counter()
+    def before_validate(self): raise CancelValidException
+    def after_batch(self):
+        if not self.seconds: return
+        self.learn.pct_train = min((time.perf_counter()-self.start)/self.seconds, 1)
+        if self.pct_train>=1: raise CancelFitException
+
+
+def fit(learn, args):
+    "Train `learn` for the minutes or epochs that are asked for; the epochs that it had"
+    budget = Budget(0 if args.epochs else 60*args.minutes)
+    with learn.no_bar(), learn.no_logging(): learn.fit_one_cycle(args.epochs or LONG, learn.lr, cbs=budget)
+    return args.epochs or learn.train_iter/len(learn.dls.train)
+
+
+@torch.inference_mode()
+def predict(net, x, tta=1, bs=32):
+    "Probabilities of planes N×3×H×W, the mean of logits over `tta` turns, and milliseconds a patch of one turn"
+    net.eval()
+    net(x[:bs])
+    start,out = time.perf_counter(),[]
+    for b in x.split(bs): out.append(torch.stack([net(turn(b, k).contiguous()).flatten() for k in range(tta)]).mean(0))
+    return torch.sigmoid(torch.cat(out)).numpy(), 1000*(time.perf_counter()-start)/len(x)/tta
+
+
+def with_recipe(recipe, change, path, store, tr, va, args):
+    "Train a network of the project by `recipe`, after `change(network)`"
+    set_seed(recipe.seed)
+    stats = channel_stats(store, tr)
+    dls = patch_dls(store, (tr,va), bs=recipe.bs, device='cpu', stats=stats, d4=recipe.d4, stain=recipe.stain, verbose=False)
+    learn = patch_learner(dls, recipe.arch, pretrained=False)
+    learn.model = change(learn.model).to(memory_format=torch.channels_last)
+    learn.add_cbs(recipe_callbacks(recipe, recipe.bs))
+    epochs = fit(learn, args)
+    return kept_model(learn), lambda x: normalise(to_planes(torch.from_numpy(x)), *stats), epochs
+
+
+def project(arch, change=lambda net: net, **recipe):
+    "A trainer of a network by its name, with the project's recipe, or with parts of it changed"
+    return partial(with_recipe, Recipe(arch=arch, pretrained=False, **recipe), change)
+
+
+def stock(path, store, tr, va, args):
+    "Stock fastai: vision_learner from scratch, aug_transforms, two workers"
+    set_seed(0)
+    learn = vision_learner(fastai_dls(path, va, 64, 2, True), resnet18, pretrained=False)
+    epochs = fit(learn, args)
+    return torch.nn.Sequential(learn.model, Difference()), lambda x: to_planes(torch.from_numpy(x))/255, epochs # As fastai feeds it: 0–1
+
+
+class Difference(torch.nn.Module):
+    "Two logits to one"
+    def forward(self, x): return x[:,1]-x[:,0]
+
+
+def study(path, store, tr, va, args):
+    "The small CNN of a widely copied Kaggle study, with its faults: 46 px, no normalisation, no augmentation, dropout at evaluation"
+    set_seed(0)
+    net,data = StudyCNN(),StudyFiles(path)
+    opt,start,epoch = torch.optim.Adam(net.parameters(), lr=3e-4),time.perf_counter(),0
+    loader = torch.utils.data.DataLoader(torch.utils.data.Subset(data, tr.tolist()), 32, shuffle=True, num_workers=2)
+    ends = lambda: epoch>=args.epochs if args.epochs else time.perf_counter()-start>60*args.minutes
+    while not ends():
+        for x,y in loader:
+            F.nll_loss(net(x), y).backward()
+            opt.step()
+            opt.zero_grad()
+            if not args.epochs and ends(): break
+        epoch += 1
+    return torch.nn.Sequential(net, Difference()), lambda x: torch.stack([data.tfm(Image.fromarray(o)) for o in x]), epoch
+
+
+# The reference CNN: one-cycle AdamW to 4e-3, D4 and colour variation, no averaging, no smoothing
+CONTENDERS = {'stock fastai resnet18':stock, 'small CNN of the study':study,
+              'reference CNN':project('patchcnn', lambda net: reference_net(), average=0, smooth=0),
+              **{o:project(o) for o in ('patchcnn','d4net','resnet18','densenet121')}}

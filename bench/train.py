@@ -9,7 +9,7 @@ from peers import fastai_dls
 import numpy as np, torch
 from fastai.vision.all import Callback, CrossEntropyLossFlat, Learner, accuracy, set_seed
 from pcam_nb.data import patch_dls
-from pcam_nb.model import make_model
+from pcam_nb.model import Sliding, make_model
 from pcam_nb.store import open_store
 from pcam_nb.train import patch_learner
 
@@ -53,7 +53,8 @@ def stock(arch, path, valid, args):
     workers = (os.cpu_count() or 1) if args.device=='cuda' else 2
     dls = fastai_dls(path, valid, args.bs, workers, True, args.device)
     net = make_model(arch)
-    net[-1][-1] = torch.nn.Linear(net[-1][-1].in_features, 2)
+    head = net.head if isinstance(net, Sliding) else net[-1]
+    head[-1] = torch.nn.Linear(head[-1].in_features, 2)
     learn = Learner(dls, net, loss_func=CrossEntropyLossFlat(), metrics=accuracy)
     return learn.to_fp16() if args.device=='cuda' else learn
 

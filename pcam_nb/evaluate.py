@@ -7,17 +7,16 @@ __all__ = ['ALONE', 'PROMISES', 'SAME', 'SHOWN', 'LIMITS', 'CLAIM', 'check_score
            'plot_curves', 'plot_scores', 'draw_counts', 'counted_figures', 'cut_off', 'unit_numbers', 'intervals',
            'simulate_slides', 'true_auc', 'coverage', 'brier_parts', 'wilson', 'plot_reliability', 'share_bound',
            'promised_threshold', 'operating_points', 'exact', 'reached', 'promises_kept', 'slide_scores', 'spared',
-           'look_again', 'risk_coverage', 'plot_points', 'read_sides', 'held_out', 'find_leaks', 'leak_notes',
-           'read_valid', 'judge', 'judge_points', 'judge_slides', 'evaluate', 'figures', 'points_table', 'write_report',
-           'compare', 'write_card']
+           'look_again', 'risk_coverage', 'plot_points', 'read_sides', 'held_out', 'nearest_of', 'find_leaks',
+           'leak_notes', 'read_valid', 'judge', 'judge_points', 'judge_slides', 'evaluate', 'figures', 'points_table',
+           'write_report', 'compare', 'write_card']
 
-# %% ../nbs/09_evaluate.ipynb #a5e1a02d
+# %% ../nbs/09_evaluate.ipynb #d279f737
 import html, json, warnings
 from pathlib import Path
 
-import numpy as np, pandas as pd, sklearn.metrics as skm
+import numpy as np, pandas as pd, sklearn.metrics as skm, torch
 from matplotlib.ticker import MaxNLocator
-from scipy.spatial import cKDTree
 from scipy.special import expit, logit
 from scipy.stats import beta, binomtest, norm, t
 from sklearn.isotonic import IsotonicRegression
@@ -426,8 +425,13 @@ def held_out(
     if (side=='valid').any(): note += '. They chose which epoch was kept, the temperature and the thresholds, so the figures are slightly too good'
     return rows, note+'.'
 
-# %% ../nbs/09_evaluate.ipynb #54e65600
+# %% ../nbs/09_evaluate.ipynb #a4d8fb36
 SAME = .17 # Distance of two fingerprints, relative to the weaker one's length, up to which patches count as copies
+
+def nearest_of(new, old, size=256):
+    "Distance and number of the nearest of the fingerprints `old`, for each of `new`; in 48 dimensions a tree would be slower"
+    found = [torch.cdist(o, torch.from_numpy(old)).min(1) for o in torch.from_numpy(new).split(size)]
+    return [torch.cat([getattr(o, k) for o in found]).numpy() for k in ('values','indices')]
 
 def find_leaks(
     run:str|Path,    # Folder of the run
@@ -441,7 +445,7 @@ def find_leaks(
     table = store.table.iloc[rows]
     slides = sorted(set(table.slide.dropna().astype(str)) & set(trained.slide.dropna()))
     old,new = np.load(Path(run)/'fingerprints.npy').astype(np.float32),store_fingerprints(store, progress, rows)
-    distance,nearest = cKDTree(old).query(new)
+    distance,nearest = nearest_of(new, old)
     distance /= np.maximum(np.minimum(np.linalg.norm(old, axis=1)[nearest], np.linalg.norm(new, axis=1)), 1)
     near = np.flatnonzero(distance<=SAME)
     copies = pd.DataFrame(dict(id=table.id.to_numpy()[near], copy_of=trained.id.to_numpy()[nearest[near]], distance=distance[near]))
@@ -494,7 +498,7 @@ def judge_slides(table, valid):
         if v is not None and v.label.any(): res[how]['points'] = reached(operating_points(v.label, v[how]), s.label, s[how]).to_dict('records')
     return res
 
-# %% ../nbs/09_evaluate.ipynb #6c85c920
+# %% ../nbs/09_evaluate.ipynb #77491212
 def evaluate(
     run:str|Path,       # Folder of the run
     store:Store,        # Labelled patches
@@ -516,7 +520,7 @@ def evaluate(
     p,leaks = table.probability.to_numpy(),find_leaks(run, store, rows, progress)
     found = dict(judge(y, p, config['threshold'], table.slide, rounds), **judge_points(valid[:2], y, p),
         slides=judge_slides(table, pd.DataFrame(dict(zip(('label','probability','slide'), valid)))),
-        temperature=config['temperature'], valid_ece=ece(*valid[:2]), tta=tta, run=str(run), data=store.info['source'], note=note,
+        disagreement=float(table.disagreement.mean()) if tta>1 else None, temperature=config['temperature'], valid_ece=ece(*valid[:2]), tta=tta, run=str(run), data=store.info['source'], note=note,
         copies=len(leaks['copies']), shared_slides=leaks['slides'], slides_in_training=config['data']['slides'],
         warnings=leak_notes(leaks, len(rows), table.slide.nunique())+_doubts(config))
     parts = more(predictor, store, table) if more else []
@@ -551,7 +555,7 @@ def points_table(points):
         'bound on validation':[f'{b:.3f}'+('' if k else ', promise not borne') for b,k in zip(df.bound, df.kept)],
         'sensitivity here':ci('sensitivity'), 'specificity':ci('specificity'), 'NPV':ci('npv'), 'set aside':[f'{o:.1%}' for o in df.set_aside]})
 
-# %% ../nbs/09_evaluate.ipynb #6c5d14e5
+# %% ../nbs/09_evaluate.ipynb #751f78da
 def _about(run, found):
     "What was done, as a table"
     c,say = read_config(run),lambda o: html.escape(str(o))
@@ -576,6 +580,8 @@ def _points(found):
     say = (f"Between {band['low']:.3f} and {band['high']:.3f} lie {band['share']:.1%} of the patches: look at these again."
            if band['low']<band['high'] else 'No patch needs a second look: the validation classes do not overlap at this promise.')
     if band['low']<band['high'] and band['wrong_outside'] is not None: say += f" Of the others, {band['wrong_outside']:.1%} are called wrongly."
+    if found['disagreement'] is not None:
+        say += f" Over {found['tta']} turns of a patch its probability varies by {found['disagreement']:.3f} (standard deviation, mean of all patches)."
     return ['<h2>What can be set aside</h2><p>Each threshold was chosen on the validation patches, for a promised sensitivity with 95 % confidence '
             '(Clopper–Pearson, patches taken as independent); the other columns say what it gives here.</p>',
             f'<div class="scroll">{points_table(found["points"]).to_html(border=0, index=False)}</div>', f'<p>{say}</p>']
@@ -588,7 +594,9 @@ def _slides(found):
     rows = pd.DataFrame([(name, f"{s[k]['auc']:.3f}", f"{s[k]['spared']:.1%}") for k,name in names.items()],
                         columns=['score of a slide','AUC','tumour-free slides below all positive ones'])
     return [f"<h2>Slides</h2><p>{s['slides']:,} slides, {s['positive']:,} of them with tumour. The last column is chosen in hindsight; Litjens et al. (2016) "
-            "report 30–40 % on whole sentinel nodes.</p>", f'<div class="scroll">{rows.to_html(border=0, index=False)}</div>']
+            "report 30–40 % on whole sentinel nodes.</p>", f'<div class="scroll">{rows.to_html(border=0, index=False)}</div>',
+            *(f'<h3>By the {name}</h3><div class="scroll">{points_table(s[k]["points"]).to_html(border=0, index=False)}</div>'
+              for k,name in names.items() if 'points' in s[k])]
 
 # %% ../nbs/09_evaluate.ipynb #9eae6e19
 LIMITS = """<h2>Limits</h2><ul><li>A patch is 96×96 px at 10×; the label says whether its centre 32×32 px holds tumour.

@@ -12,6 +12,7 @@ from contenders import CONTENDERS, predict
 import numpy as np
 from sklearn.metrics import accuracy_score, f1_score, roc_auc_score
 from sklearn.model_selection import StratifiedKFold
+from pcam_nb.evaluate import counted_figures, draw_counts, ece
 from pcam_nb.store import open_store
 from pcam_nb.train import Recipe
 
@@ -56,17 +57,8 @@ def pooled(store, kept, names):
 
 def bootstrap(y, ps, rounds=2000):
     "AUCs of each of `ps` in `rounds` resamples of the patches, the same for all"
-    rng,out = np.random.default_rng(0),[]
-    for _ in range(rounds):
-        i = rng.integers(0, len(y), len(y))
-        out.append([roc_auc_score(y[i], p[i]) for p in ps])
-    return np.array(out)
-
-
-def ece(y, p, bins=15):
-    "Expected calibration error over bins of equal mass"
-    parts = np.array_split(np.argsort(p), bins)
-    return sum(len(i)*abs(y[i].mean()-p[i].mean()) for i in parts)/len(y)
+    aucs = lambda p: np.concatenate([counted_figures(y, p, o)['auc'] for o in draw_counts(np.arange(len(y)), rounds)])
+    return np.stack([aucs(p) for p in ps], 1)
 
 
 def compare(name, contenders, own, args):

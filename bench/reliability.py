@@ -8,7 +8,7 @@ from functools import partial
 from common import arguments, finish, kaggle_folder
 import numpy as np, torch
 from PIL import Image
-from pcam_nb.evaluate import SAME, coverage, intervals, promises_kept, simulate_slides
+from pcam_nb.evaluate import SAME, coverage, intervals, promises_kept, simulate_slides, weaker
 from pcam_nb.explore import fingerprints
 from pcam_nb.sample import in_processes
 from pcam_nb.store import open_store
@@ -40,8 +40,8 @@ def guard(store):
     "Share of copies that are found, for each kind of copy, and of patches that are called a copy of a different one"
     x = np.array(store.patches)
     prints = fingerprints(x)
-    stored,length = prints.astype(np.float16).astype(np.float32),lambda o: np.linalg.norm(o, axis=1)
-    called = lambda new,old: np.linalg.norm(new-old, axis=1)<=SAME*np.maximum(np.minimum(length(new), length(old)), 1)
+    stored = prints.astype(np.float16).astype(np.float32)
+    called = lambda new,old: np.linalg.norm(new-old, axis=1)<=SAME*weaker(new, old)
     rows = np.random.default_rng(0).permutation(len(x))[:1000]
     found = {k:float(called(fingerprints(np.stack([f(x[i]) for i in rows])), stored[rows]).mean()) for k,f in CHANGES.items()}
     nearest = torch.cdist(torch.from_numpy(prints), torch.from_numpy(stored)).topk(2, largest=False).indices.numpy()

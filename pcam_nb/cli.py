@@ -69,7 +69,7 @@ def command(f):
         sys.exit(2 if skipped else 0)
     return _f
 
-# %% ../nbs/13_cli.ipynb #9480910d
+# %% ../nbs/13_cli.ipynb #d8a22627
 def check_writable(out):
     "Raise `PermissionError` unless `out` can be written: better now than after an hour of work"
     there = next(o for o in [Path(out).absolute(), *Path(out).absolute().parents] if o.exists())
@@ -102,11 +102,9 @@ def report_skipped(skipped, folder):
 
 def print_figures(found):
     "Print the figures of an evaluation as a table"
-    from pcam_nb.evaluate import SHOWN
+    from pcam_nb.evaluate import figures
     say(f"  {'':24}     95 % interval, over {found['unit']}")
-    for k,name in SHOWN.items():
-        ci = found['intervals'][k]
-        say(f'  {name:24}{found[k]:.3f}  '+('–' if ci is None else '{:.3f}–{:.3f}'.format(*ci)))
+    for name,value,ci in figures(found).itertuples(): say(f'  {name:24}{value}  {ci}')
     for o in found['warnings']: say(f'Note: {o}.')
 
 # %% ../nbs/13_cli.ipynb #2bb37b21

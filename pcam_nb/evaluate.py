@@ -5,13 +5,13 @@
 # %% auto #0
 __all__ = ['ALONE', 'PROMISES', 'SAME', 'SHOWN', 'LIMITS', 'CLAIM', 'check_scores', 'mass_bins', 'ece', 'metrics', 'plot_history',
            'plot_curves', 'plot_scores', 'draw_counts', 'counted_figures', 'cut_off', 'unit_numbers', 'intervals',
-           'simulate_slides', 'true_auc', 'coverage', 'brier_parts', 'wilson', 'plot_reliability', 'share_bound',
-           'promised_threshold', 'operating_points', 'exact', 'reached', 'promises_kept', 'slide_scores', 'spared',
-           'look_again', 'risk_coverage', 'plot_points', 'read_sides', 'held_out', 'nearest_of', 'find_leaks',
-           'leak_notes', 'read_valid', 'judge', 'judge_points', 'judge_slides', 'evaluate', 'figures', 'points_table',
-           'write_report', 'compare', 'write_card']
+           'simulate_slides', 'true_auc', 'coverage', 'brier_parts', 'share_interval', 'plot_reliability',
+           'share_bound', 'promised_threshold', 'operating_points', 'reached', 'promises_kept', 'slide_scores',
+           'spared', 'look_again', 'risk_coverage', 'plot_points', 'read_sides', 'held_out', 'weaker', 'nearest_of',
+           'find_leaks', 'leak_notes', 'read_valid', 'judge', 'judge_points', 'judge_slides', 'evaluate', 'figures',
+           'points_table', 'write_report', 'compare', 'write_card']
 
-# %% ../nbs/09_evaluate.ipynb #d279f737
+# %% ../nbs/09_evaluate.ipynb #454c66ae
 import html, json, warnings
 from pathlib import Path
 
@@ -22,6 +22,7 @@ from scipy.stats import beta, binomtest, norm, t
 from sklearn.isotonic import IsotonicRegression
 from .explore import LABELS, Picture, html_page, store_fingerprints
 from .infer import Predictor, read_config
+from .model import takes_pretrained
 from .store import Store, write_file
 
 # %% ../nbs/09_evaluate.ipynb #2c6d70a5
@@ -246,10 +247,16 @@ def brier_parts(y, p):
     score = lambda q: float(np.mean((q-y)**2))
     return dict(miscalibration=score(p)-score(best), discrimination=score(y.mean())-score(best), uncertainty=score(y.mean()))
 
-# %% ../nbs/09_evaluate.ipynb #731cecdb
-def wilson(k, n, level=.95):
-    "Wilson's interval of a share of `k` of `n`"
-    ci = binomtest(int(k), int(n)).proportion_ci(level, 'wilson')
+# %% ../nbs/09_evaluate.ipynb #b5b81f4b
+def share_interval(
+    k:int,       # Found
+    n:int,       # Of so many
+    method:str,  # 'exact' (Clopper & Pearson) or 'wilson'
+    level:float=.95,
+)->tuple:
+    "Two-sided interval of a share of `k` of `n`; (0, 1) of nothing"
+    if not n: return 0.,1.
+    ci = binomtest(int(k), int(n)).proportion_ci(level, method)
     return ci.low, ci.high
 
 def plot_reliability(
@@ -260,11 +267,11 @@ def plot_reliability(
     fig = Picture(4.6, 4.3)
     ax = fig.subplots()
     ax.plot([0,1], [0,1], c='gray', lw=.8, ls='--')
-    for i,(name,(y,p)) in enumerate(sides.items()):
+    for name,(y,p) in sides.items():
         y,p = check_scores(y, p)
         b = mass_bins(p, bins)
         n,k = np.bincount(b),np.bincount(b, y)
-        low,high = np.transpose([wilson(*o) for o in zip(k, n)])
+        low,high = np.transpose([share_interval(*o, 'wilson') for o in zip(k, n)])
         ax.errorbar(np.bincount(b, p)/n, k/n, [np.maximum(k/n-low,0),np.maximum(high-k/n,0)], fmt='o-', ms=4, lw=1.2, capsize=2,
                     alpha=.9, label=f'{name}, ECE {ece(y, p):.3f}')
     ax.set(xlabel='probability that was said', ylabel='share of tumour that was found', xlim=(0,1), ylim=(0,1), aspect='equal')
@@ -272,7 +279,7 @@ def plot_reliability(
     ax.grid(alpha=.3)
     return fig
 
-# %% ../nbs/09_evaluate.ipynb #4e2be6e3
+# %% ../nbs/09_evaluate.ipynb #fbd85c28
 PROMISES = (.95,.98,.99,1.)
 
 def share_bound(
@@ -307,12 +314,6 @@ def operating_points(
     y,p = np.asarray(y),np.asarray(p, np.float64)
     return pd.DataFrame([(o,*promised_threshold(p[y==1], o, confidence)) for o in promises], columns=['promised','threshold','bound','kept'])
 
-def exact(k, n, level=.95):
-    "Clopper & Pearson's two-sided interval of a share of `k` of `n`; (0, 1) of nothing"
-    if not n: return 0.,1.
-    ci = binomtest(int(k), int(n)).proportion_ci(level, 'exact')
-    return ci.low, ci.high
-
 def reached(
     points:pd.DataFrame, # From `operating_points`
     y, p,                # Labels and scores of other patches, or slides
@@ -325,7 +326,9 @@ def reached(
         tn = (below&~pos).sum()
         shares = dict(sensitivity=((~below&pos).sum(), pos.sum()), specificity=(tn, (~pos).sum()), npv=(tn, below.sum()))
         row = dict(set_aside=below.mean())
-        for name,(k,n) in shares.items(): row |= {name:k/n if n else np.nan, f'{name}_low':exact(k, n)[0], f'{name}_high':exact(k, n)[1]}
+        for name,(k,n) in shares.items():
+            low,high = share_interval(k, n, 'exact')
+            row |= {name:k/n if n else np.nan, f'{name}_low':low, f'{name}_high':high}
         rows.append(row)
     return points.reset_index(drop=True).join(pd.DataFrame(rows))
 
@@ -425,8 +428,12 @@ def held_out(
     if (side=='valid').any(): note += '. They chose which epoch was kept, the temperature and the thresholds, so the figures are slightly too good'
     return rows, note+'.'
 
-# %% ../nbs/09_evaluate.ipynb #a4d8fb36
+# %% ../nbs/09_evaluate.ipynb #70857de3
 SAME = .17 # Distance of two fingerprints, relative to the weaker one's length, up to which patches count as copies
+
+def weaker(a, b):
+    "Length of the weaker of each pair of fingerprints, 1 or more"
+    return np.maximum(np.minimum(np.linalg.norm(a, axis=1), np.linalg.norm(b, axis=1)), 1)
 
 def nearest_of(new, old, size=256):
     "Distance and number of the nearest of the fingerprints `old`, for each of `new`; in 48 dimensions a tree would be slower"
@@ -446,7 +453,7 @@ def find_leaks(
     slides = sorted(set(table.slide.dropna().astype(str)) & set(trained.slide.dropna()))
     old,new = np.load(Path(run)/'fingerprints.npy').astype(np.float32),store_fingerprints(store, progress, rows)
     distance,nearest = nearest_of(new, old)
-    distance /= np.maximum(np.minimum(np.linalg.norm(old, axis=1)[nearest], np.linalg.norm(new, axis=1)), 1)
+    distance /= weaker(new, old[nearest])
     near = np.flatnonzero(distance<=SAME)
     copies = pd.DataFrame(dict(id=table.id.to_numpy()[near], copy_of=trained.id.to_numpy()[nearest[near]], distance=distance[near]))
     return dict(copies=copies, slides=slides)
@@ -498,7 +505,7 @@ def judge_slides(table, valid):
         if v is not None and v.label.any(): res[how]['points'] = reached(operating_points(v.label, v[how]), s.label, s[how]).to_dict('records')
     return res
 
-# %% ../nbs/09_evaluate.ipynb #77491212
+# %% ../nbs/09_evaluate.ipynb #ace5e403
 def evaluate(
     run:str|Path,       # Folder of the run
     store:Store,        # Labelled patches
@@ -520,7 +527,8 @@ def evaluate(
     p,leaks = table.probability.to_numpy(),find_leaks(run, store, rows, progress)
     found = dict(judge(y, p, config['threshold'], table.slide, rounds), **judge_points(valid[:2], y, p),
         slides=judge_slides(table, pd.DataFrame(dict(zip(('label','probability','slide'), valid)))),
-        disagreement=float(table.disagreement.mean()) if tta>1 else None, temperature=config['temperature'], valid_ece=ece(*valid[:2]), tta=tta, run=str(run), data=store.info['source'], note=note,
+        disagreement=float(table.disagreement.mean()) if tta>1 else None, temperature=config['temperature'],
+        valid_ece=ece(*valid[:2]), tta=tta, run=str(run), data=store.info['source'], note=note,
         copies=len(leaks['copies']), shared_slides=leaks['slides'], slides_in_training=config['data']['slides'],
         warnings=leak_notes(leaks, len(rows), table.slide.nunique())+_doubts(config))
     parts = more(predictor, store, table) if more else []
@@ -664,7 +672,7 @@ CLAIM = [
     ('Other', ['protocol or technical details', 'availability of software, model and data', 'funding']),
 ]
 
-# %% ../nbs/09_evaluate.ipynb #f330aef2
+# %% ../nbs/09_evaluate.ipynb #5069c3bc
 def _claims(c, found, figures):
     "What is known of the items of `CLAIM`, by number from 1"
     data,recipe = c['data'],c['recipe']
@@ -672,7 +680,7 @@ def _claims(c, found, figures):
         9:f"uint8 RGB of {c['size']}×{c['size']} px at {c['um_per_px']} µm/px, normalised by mean and spread of the training patches",
         19:f"drawn at random with seed {recipe['seed']}, or as the data set has them (split.csv)", 20:f"slides: {data['slides']}",
         22:f"{c['arch']}, see pcam_nb.model", 23:', '.join(f'{k} {v}' for k,v in c['versions'].items()),
-        24:'ImageNet' if recipe['pretrained'] and c['arch'] not in ('patchcnn','d4net') else 'random',
+        24:'ImageNet' if recipe['pretrained'] and takes_pretrained(c['arch']) else 'random',
         25:', '.join(f'{k} {v}' for k,v in recipe.items() if k not in ('arch','pretrained')), 26:'best validation AUC of all epochs', 27:'none',
         28:', '.join(SHOWN.values()), 31:'Grad-CAM and occlusion maps, part of them in the labelled centre (report.html)',
         32:f"validation AUC {figures['auc']:.4f}", 43:'pcam_nb, with this run'}

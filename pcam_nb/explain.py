@@ -6,23 +6,22 @@
 __all__ = ['planes_of', 'in_batches', 'occlusion', 'last_map', 'grad_cam', 'centre_share', 'show_maps', 'most_wrong',
            'explain_parts']
 
-# %% ../nbs/10_explain.ipynb #6aa82cba
+# %% ../nbs/10_explain.ipynb #6f3d9d53
 import html, math
 import numpy as np, pandas as pd, torch
 from matplotlib.patches import Rectangle
 import torch.nn.functional as F
 from torch import nn
-from .augment import normalise, to_planes
 from .explore import LABELS, Picture
 from .infer import Predictor, check_patches
 from .model import PatchHead, Sliding
 from .sample import CENTRE, SIZE
 from .source import need
 
-# %% ../nbs/10_explain.ipynb #77af91bf
+# %% ../nbs/10_explain.ipynb #d4893a38
 def planes_of(predictor, x):
     "What the network of a predictor is fed for uint8 patches N×96×96×3"
-    return normalise(to_planes(torch.from_numpy(check_patches(x)).to(predictor.device)), predictor.config['mean'], predictor.config['std'])
+    return predictor.planes(torch.from_numpy(check_patches(x)).to(predictor.device))
 
 def in_batches(f, x, bs=8):
     "`f` of so many patches at a time, N×96×96 float32"

@@ -44,7 +44,7 @@ def load_model(run, config):
     except RuntimeError: raise ValueError(f"'{file}' holds the weights of another network than config.json names, {config['arch']}") from None
     return model.eval().to(memory_format=torch.channels_last)
 
-# %% ../nbs/08_infer.ipynb #d3dddb15
+# %% ../nbs/08_infer.ipynb #34a5da30
 class Predictor:
     "A trained run, ready to predict"
     def __init__(self,
@@ -70,6 +70,12 @@ class Predictor:
         "Patches a batch that suit the device: 32 on a CPU, whose cache should hold them, else 256"
         return 32 if self.device.type=='cpu' else 256
 
+    def planes(self,
+        x:torch.Tensor, # uint8, N×96×96×3
+    )->torch.Tensor:    # float32, N×3×96×96
+        "What the network is fed"
+        return normalise(to_planes(x), self.config['mean'], self.config['std'])
+
     def __repr__(self):
         c = self.config
         return f"{type(self).__name__}({c['arch']}, trained on {c['data']['train']:,} patches, slides {c['data']['slides']}, on {self.device})"
@@ -89,7 +95,7 @@ def check_tta(tta):
     "Raise `ValueError` unless `tta` is 1, 4 or 8"
     if tta not in TTA: raise ValueError(f'tta is {tta}: choose 1, 4 (rotations) or 8 (all symmetries of the square)')
 
-# %% ../nbs/08_infer.ipynb #35b1097c
+# %% ../nbs/08_infer.ipynb #aa099446
 @patch
 def logits(self:Predictor,
     x:np.ndarray, # uint8, N×96×96×3
@@ -103,7 +109,7 @@ def logits(self:Predictor,
 def looks(self:Predictor, x, tta):
     "Logits of one batch under each of `tta` turns, `tta`×N"
     with torch.inference_mode():
-        x = normalise(to_planes(torch.from_numpy(x).to(self.device)), self.config['mean'], self.config['std'])
+        x = self.planes(torch.from_numpy(x).to(self.device))
         return torch.stack([self.model(turn(x, k).contiguous())[:,0].float() for k in range(tta)]).cpu().numpy()
 
 @patch
@@ -208,19 +214,19 @@ def write_submission(
     table = table[['id']].assign(label=table.probability)
     return write_file(path, lambda f: table.to_csv(f, index=False, float_format='%.6f'))
 
-# %% ../nbs/08_infer.ipynb #07c92e97
+# %% ../nbs/08_infer.ipynb #83155f56
 OPSET = 18
 
 class Served(torch.nn.Module):
     "A predictor from stored patches to logits and probabilities, as one network"
     def __init__(self, predictor):
         super().__init__()
-        self.model,self.config = predictor.model,predictor.config
+        self.model,self.planes,self.temperature = predictor.model,predictor.planes,predictor.config['temperature']
 
     def forward(self, patches):
         "Logits and probabilities, N each, of uint8 N×96×96×3"
-        logit = self.model(normalise(to_planes(patches), self.config['mean'], self.config['std']))[:,0]
-        return logit, torch.sigmoid(logit/self.config['temperature'])
+        logit = self.model(self.planes(patches))[:,0]
+        return logit, torch.sigmoid(logit/self.temperature)
 
 def export_onnx(
     predictor:Predictor,    # From a run

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['WIDTHS', 'VIEWS', 'AFTER', 'INVERSE', 'D4_WIDTHS', 'TORCHVISION', 'OWN', 'CentrePool', 'PatchHead', 'map_side',
-           'Sliding', 'conv_bn', 'view', 'PatchCNN', 'SymmetricConv', 'LiftingConv', 'turn_map', 'D4Conv',
+           'Sliding', 'conv_bn', 'view', 'stem', 'PatchCNN', 'SymmetricConv', 'LiftingConv', 'turn_map', 'D4Conv',
            'D4BatchNorm', 'D4Pool', 'symmetric_bn', 'd4_bn', 'D4Net', 'Customised', 'arch_names', 'check_arch',
            'takes_pretrained', 'make_model']
 
@@ -99,7 +99,7 @@ class Sliding(nn.Module):
         features = torch.cat(pooled, 1).movedim(1, -1)
         return self.head(features.flatten(0, 2)).view(features.shape[:3])
 
-# %% ../nbs/06_model.ipynb #a4728414
+# %% ../nbs/06_model.ipynb #d4320c89
 WIDTHS,VIEWS = (16,32,64,128),(64,96,128) # Channels at full, half, quarter and eighth size; channels of the views
 
 def conv_bn(ins, outs, k=3):
@@ -110,12 +110,15 @@ def view(ins, outs, first=()):
     "Two 1×1 convolutions after the modules of `first`"
     return nn.Sequential(*first, conv_bn(ins, outs, 1), conv_bn(outs, outs, 1))
 
+def stem(block, width, outs):
+    "Two layers `block(ins, outs)` at full size and one at half size, each size ending in max pooling"
+    return nn.Sequential(block(3, width), block(width, width), nn.MaxPool2d(2), block(width, outs), nn.MaxPool2d(2))
+
 class PatchCNN(Sliding):
     "Five 3×3 convolutions with max pooling between them, viewed at three depths"
     def __init__(self, widths=WIDTHS, views=VIEWS, dropout=.3):
         a,b,c,d = widths
-        stages = [nn.Sequential(conv_bn(3, a), conv_bn(a, a), nn.MaxPool2d(2), conv_bn(a, b), nn.MaxPool2d(2)),
-                  nn.Sequential(conv_bn(b, c), nn.MaxPool2d(2)), conv_bn(c, d)]
+        stages = [stem(conv_bn, a, b), nn.Sequential(conv_bn(b, c), nn.MaxPool2d(2)), conv_bn(c, d)]
         super().__init__(stages, [view(*o) for o in zip((b,c,d), views)], sum(views), dropout=dropout)
 
 # %% ../nbs/06_model.ipynb #1892df75
@@ -203,7 +206,7 @@ class D4Pool(nn.Module):
         x = x.unflatten(1, (8,-1))
         return torch.cat([x.mean(1), x.amax(1)], 1)
 
-# %% ../nbs/06_model.ipynb #85b64821
+# %% ../nbs/06_model.ipynb #d12b207e
 D4_WIDTHS = (16,32,12,24) # Symmetric filters at full and half size; filters in eight orientations at a quarter and an eighth
 
 def symmetric_bn(ins, outs):
@@ -218,8 +221,7 @@ class D4Net(Sliding):
     "p4m-equivariant CNN: a patch and its seven turns have the same logit, so averaging over them is not needed"
     def __init__(self, widths=D4_WIDTHS, views=VIEWS, dropout=.3):
         a,b,c,d = widths
-        stages = [nn.Sequential(symmetric_bn(3, a), symmetric_bn(a, a), nn.MaxPool2d(2), symmetric_bn(a, b), nn.MaxPool2d(2)),
-                  nn.Sequential(d4_bn(LiftingConv(b, c)), nn.MaxPool2d(2)), d4_bn(D4Conv(c, d))]
+        stages = [stem(symmetric_bn, a, b), nn.Sequential(d4_bn(LiftingConv(b, c)), nn.MaxPool2d(2)), d4_bn(D4Conv(c, d))]
         seen = [view(b, views[0]), view(2*c, views[1], [D4Pool()]), view(2*d, views[2], [D4Pool()])]
         super().__init__(stages, seen, sum(views), dropout=dropout)
 

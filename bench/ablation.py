@@ -2,9 +2,13 @@
 
 python bench/ablation.py --data KAGGLE_FOLDER [--epochs 10] [--arch patchcnn]
 """
+from functools import partial
+
 from accuracy import compare
 from common import arguments
 from contenders import project
+from pcam_nb.model import TexturePool
+import torch
 from torch import nn
 
 
@@ -15,14 +19,22 @@ def without_dropout(net):
     return net
 
 
-class GlobalPool(nn.Module):
-    "The mean of the whole map, where `CentrePool` gives it and the mean of the middle"
-    def forward(self, x): return x.mean((2,3)).repeat(1, 2)
+class Half(TexturePool):
+    "What `TexturePool` gives, with one half of it in the place of the other"
+    def __init__(self, centre, spread):
+        super().__init__()
+        self.centre,self.with_spread = centre,spread
+
+    def forward(self, x):
+        mean,spread,mean_centre,spread_centre = super().forward(x).chunk(4, 1)
+        if not self.centre: mean_centre,spread_centre = mean,spread
+        if not self.with_spread: spread,spread_centre = mean,mean_centre
+        return torch.cat([mean, spread, mean_centre, spread_centre], 1)
 
 
-def global_pooling(net):
-    "Pool the views of a network of the project over the whole map alone"
-    net.pool = GlobalPool()
+def pooled(net, centre=True, spread=True):
+    "A network of the project that pools without the centre, or without the spread"
+    net.pool = Half(centre, spread)
     return net
 
 
@@ -30,7 +42,8 @@ def parts(arch):
     "The recipe, and the recipe without each of its parts"
     return {'the recipe':project(arch), 'no D4 variation':project(arch, d4=False), 'no stain variation':project(arch, stain=0.),
             'no label smoothing':project(arch, smooth=0.), 'no averaged weights':project(arch, average=0.),
-            'no dropout':project(arch, without_dropout), 'global pooling':project(arch, global_pooling)}
+            'no dropout':project(arch, without_dropout), 'no centre in the pooling':project(arch, partial(pooled, centre=False)),
+            'no spread in the pooling':project(arch, partial(pooled, spread=False))}
 
 
 def main():

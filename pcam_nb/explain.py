@@ -6,7 +6,7 @@
 __all__ = ['planes_of', 'in_batches', 'occlusion', 'last_map', 'grad_cam', 'centre_share', 'show_maps', 'most_wrong',
            'explain_parts']
 
-# %% ../nbs/10_explain.ipynb #6f3d9d53
+# %% ../nbs/10_explain.ipynb #db9f4262
 import html, math
 import numpy as np, pandas as pd, torch
 from matplotlib.patches import Rectangle
@@ -15,8 +15,7 @@ from torch import nn
 from .explore import LABELS, Picture
 from .infer import Predictor, check_patches
 from .model import PatchHead, Sliding
-from .sample import CENTRE, SIZE
-from .source import need
+from .sample import CENTRE, SIZE, need
 
 # %% ../nbs/10_explain.ipynb #d4893a38
 def planes_of(predictor, x):

@@ -6,7 +6,7 @@
 __all__ = ['RUN_HINT', 'TTA', 'OPSET', 'read_config', 'load_model', 'Predictor', 'check_patches', 'check_tta', 'read_batch',
            'write_submission', 'Served', 'export_onnx', 'OnnxPredictor', 'load_onnx']
 
-# %% ../nbs/08_infer.ipynb #97877503
+# %% ../nbs/08_infer.ipynb #74b03fd0
 import json, warnings
 from pathlib import Path
 
@@ -16,8 +16,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from .augment import keep_memory, normalise, to_planes, turn
 from .model import make_model
-from .sample import SIZE, patch_bar
-from .source import ImageFolder, Source, need, read_image
+from .sample import SIZE, need, patch_bar
+from .source import ImageFolder, Source, read_image
 from .store import BadData, Store, prefetch, sized, to_size, write_file
 
 # %% ../nbs/08_infer.ipynb #89edbb1e
@@ -245,14 +245,15 @@ def export_onnx(
     path.parent.mkdir(parents=True, exist_ok=True)
     return write_file(path, program.save)
 
-# %% ../nbs/08_infer.ipynb #d8a32200
+# %% ../nbs/08_infer.ipynb #124e8574
 class OnnxPredictor(Predictor):
     "A predictor whose network runs in ONNX Runtime; like `Predictor` in all else"
     def __init__(self, session, config, device='cpu'): self.session,self.config,self.device = session,config,torch.device(device)
 
     def looks(self, x, tta):
         "Logits of one batch under each of `tta` turns, `tta`×N"
-        turned = [turn(torch.from_numpy(x), k, (1,2)).contiguous().numpy() for k in range(tta)]
+        x = torch.from_numpy(x).round().to(torch.uint8) # Regions of slides are not whole numbers
+        turned = [turn(x, k, (1,2)).contiguous().numpy() for k in range(tta)]
         return np.stack([self.session.run(['logit'], dict(patches=o))[0] for o in turned])
 
 def load_onnx(path, device=None):

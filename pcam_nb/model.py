@@ -4,9 +4,9 @@
 
 # %% auto #0
 __all__ = ['WIDTHS', 'VIEWS', 'AFTER', 'INVERSE', 'D4_WIDTHS', 'TORCHVISION', 'OWN', 'CentrePool', 'PatchHead', 'map_side',
-           'Sliding', 'conv_bn', 'view', 'stem', 'PatchCNN', 'SymmetricConv', 'LiftingConv', 'turn_map', 'D4Conv',
-           'D4BatchNorm', 'D4Pool', 'symmetric_bn', 'd4_bn', 'D4Net', 'Customised', 'arch_names', 'check_arch',
-           'takes_pretrained', 'make_model']
+           'TexturePool', 'Sliding', 'conv_bn', 'view', 'stem', 'PatchCNN', 'SymmetricConv', 'LiftingConv', 'turn_map',
+           'D4Conv', 'D4BatchNorm', 'D4Pool', 'symmetric_bn', 'd4_bn', 'D4Net', 'Customised', 'arch_names',
+           'check_arch', 'takes_pretrained', 'make_model']
 
 # %% ../nbs/06_model.ipynb #2d905f3c
 import difflib, importlib, math
@@ -46,7 +46,7 @@ class PatchHead(nn.Sequential):
     "Map of `width` channels to one logit: N×C×H×W to N×1"
     def __init__(self, width, dropout=.3): super().__init__(CentrePool(), nn.Dropout(dropout), nn.Linear(2*width, 1))
 
-# %% ../nbs/06_model.ipynb #4f2172e2
+# %% ../nbs/06_model.ipynb #297ce1ed
 def map_side(body, size=SIZE):
     "Side of the map that `body` makes of `size`×`size`, and the pixels from cell to cell; raises `ValueError` if it wouldn't fit a slide"
     stride = 1
@@ -58,6 +58,23 @@ def map_side(body, size=SIZE):
         size,stride = (size-k)//step+1,stride*step
     return size, stride
 
+class TexturePool(CentrePool):
+    "N×C×H×W to N×4C: mean and standard deviation over the map, and over the middle third of each side"
+    def forward(self, x):
+        h,w = [self.middle(n) for n in x.shape[2:]]
+        return torch.cat([o for part in (x, x[:,:,h,w]) for o in (part.mean((2,3)), self.spread(part.var((2,3), correction=0)))], 1)
+
+    @staticmethod
+    def spread(variance):
+        "Standard deviation, with a slope that stays finite where nothing varies"
+        return (variance.clamp_min(0)+1e-4).sqrt()
+
+    def dense(self, x, cells, step=1):
+        "What `forward` gives for every window of a larger map, N×4C×rows×columns; see `CentrePool.dense`"
+        means,squares = super().dense(x, cells, step),super().dense(x*x, cells, step)
+        parts = zip(means.chunk(2, 1), self.spread(squares-means*means).chunk(2, 1))
+        return torch.cat([o for part in parts for o in part], 1)
+
 class Sliding(nn.Module):
     "A network without padding: N×3×96×96 to N×1 logits, and, by `dense`, a region to a map of logits"
     def __init__(self,
@@ -65,11 +82,11 @@ class Sliding(nn.Module):
         views:list,      # One for each stage: a module that keeps the size of its map
         width:int,       # Channels of all views together
         hidden:int=128,  # Width of the layer between them and the logit
-        dropout:float=.3,
+        dropout:float=.1,
     ):
         super().__init__()
-        self.stages,self.views,self.pool = nn.ModuleList(stages),nn.ModuleList(views),CentrePool()
-        self.head = nn.Sequential(nn.Dropout(dropout), nn.Linear(2*width, hidden, bias=False), nn.BatchNorm1d(hidden), nn.ReLU(inplace=True),
+        self.stages,self.views,self.pool = nn.ModuleList(stages),nn.ModuleList(views),TexturePool()
+        self.head = nn.Sequential(nn.Dropout(dropout), nn.Linear(4*width, hidden, bias=False), nn.BatchNorm1d(hidden), nn.ReLU(inplace=True),
                                   nn.Dropout(dropout), nn.Linear(hidden, 1))
         self.grids,side,stride = [],SIZE,1 # Of each stage's map: cells of a side, pixels from cell to cell
         for o in stages:
@@ -99,7 +116,7 @@ class Sliding(nn.Module):
         features = torch.cat(pooled, 1).movedim(1, -1)
         return self.head(features.flatten(0, 2)).view(features.shape[:3])
 
-# %% ../nbs/06_model.ipynb #d4320c89
+# %% ../nbs/06_model.ipynb #c3233240
 WIDTHS,VIEWS = (16,32,64,128),(64,96,128) # Channels at full, half, quarter and eighth size; channels of the views
 
 def conv_bn(ins, outs, k=3):
@@ -116,7 +133,7 @@ def stem(block, width, outs):
 
 class PatchCNN(Sliding):
     "Five 3×3 convolutions with max pooling between them, viewed at three depths"
-    def __init__(self, widths=WIDTHS, views=VIEWS, dropout=.3):
+    def __init__(self, widths=WIDTHS, views=VIEWS, dropout=.1):
         a,b,c,d = widths
         stages = [stem(conv_bn, a, b), nn.Sequential(conv_bn(b, c), nn.MaxPool2d(2)), conv_bn(c, d)]
         super().__init__(stages, [view(*o) for o in zip((b,c,d), views)], sum(views), dropout=dropout)
@@ -206,7 +223,7 @@ class D4Pool(nn.Module):
         x = x.unflatten(1, (8,-1))
         return torch.cat([x.mean(1), x.amax(1)], 1)
 
-# %% ../nbs/06_model.ipynb #d12b207e
+# %% ../nbs/06_model.ipynb #c2b9544a
 D4_WIDTHS = (16,32,12,24) # Symmetric filters at full and half size; filters in eight orientations at a quarter and an eighth
 
 def symmetric_bn(ins, outs):
@@ -219,7 +236,7 @@ def d4_bn(conv):
 
 class D4Net(Sliding):
     "p4m-equivariant CNN: a patch and its seven turns have the same logit, so averaging over them is not needed"
-    def __init__(self, widths=D4_WIDTHS, views=VIEWS, dropout=.3):
+    def __init__(self, widths=D4_WIDTHS, views=VIEWS, dropout=.1):
         a,b,c,d = widths
         stages = [stem(symmetric_bn, a, b), nn.Sequential(d4_bn(LiftingConv(b, c)), nn.MaxPool2d(2)), d4_bn(D4Conv(c, d))]
         seen = [view(b, views[0]), view(2*c, views[1], [D4Pool()]), view(2*d, views[2], [D4Pool()])]

@@ -5,11 +5,10 @@
 # %% auto #0
 __all__ = ['SUFFIXES', 'LABELS_HINT', 'PCAM_NAME', 'PCAM_PARTS', 'ZENODO', 'PCAM_MD5', 'COMPETITION', 'read_plain', 'read_image',
            'pictures', 'read_files', 'Source', 'read_csv', 'read_slides', 'make_table', 'KaggleFolder', 'ImageFolder',
-           'PcamH5', 'open_h5', 'read_h5', 'open_source', 'in_chunks', 'verify', 'Resume', 'need', 'fetch_pcam',
-           'fetch_kaggle']
+           'PcamH5', 'open_h5', 'read_h5', 'open_source', 'in_chunks', 'verify', 'Resume', 'fetch_pcam', 'fetch_kaggle']
 
-# %% ../nbs/01_source.ipynb #eb77dea5
-import hashlib, importlib, io, os, shutil, struct
+# %% ../nbs/01_source.ipynb #a865b87c
+import hashlib, io, os, shutil, struct
 from functools import partial
 from pathlib import Path
 
@@ -17,7 +16,7 @@ import numpy as np, pandas as pd
 from fastcore.basics import patch
 from PIL import Image
 from tqdm.auto import tqdm
-from .sample import in_processes, patch_bar
+from .sample import in_processes, need, patch_bar
 
 # %% ../nbs/01_source.ipynb #1bcca085
 SUFFIXES = '.tif .tiff .png .jpg .jpeg .bmp'.split() # Pictures that a folder may hold
@@ -349,12 +348,7 @@ def _append(self:Resume, url, have):
         with bar, open(self.part, 'ab' if have else 'wb') as f:
             for chunk in r.iter_content(1<<14): bar.update(f.write(chunk))
 
-# %% ../nbs/01_source.ipynb #a39e1f60
-def need(module, extra):
-    "Import an optional `module`, or say which extra brings it"
-    try: return importlib.import_module(module)
-    except ImportError as e: raise ImportError(f"This needs {module}. Install it with: pip install 'pcam_nb[{extra}]'") from e
-
+# %% ../nbs/01_source.ipynb #ec170685
 def fetch_pcam(
     path:str|Path,         # Folder for the files
     splits:tuple=('train','valid','test'), # Which splits

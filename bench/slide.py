@@ -1,0 +1,102 @@
+"""Whole slides: time, memory, agreement with patch by patch, and tumours found on drawn slides.
+
+python bench/slide.py [--slide FILE] [--side 20000] [--searched 8]
+"""
+import json, subprocess, sys, tempfile, threading, time
+from pathlib import Path
+
+from common import HERE, arguments, finish
+import numpy as np, pandas as pd
+from pcam_nb.evaluate import froc
+from pcam_nb.infer import Predictor
+from pcam_nb.sample import draw_slide, make_sample
+from pcam_nb.slide import CELL, Scan, detections, lies_in, read_slide, score_scan, tissue_mask, windows_with_tissue
+from pcam_nb.store import open_store
+from pcam_nb.train import Recipe, train
+from scale import own_memory
+
+
+def trained(folder, patches, epochs):
+    "A run of d4net on drawn patches"
+    data = make_sample(folder/'data', train=patches, test=0, slides=max(patches//60, 8), progress=False)
+    return train(open_store(data, folder/'data.store', progress=False), folder/'run', Recipe(arch='d4net', epochs=epochs), progress=False)
+
+
+def both_ways(predictor, path, repeats):
+    "Windows, largest difference of logits, and how many times as long patch by patch takes, on all windows of a slide that touch tissue"
+    scan = Scan(path)
+    wanted,maps,ratios = windows_with_tissue(tissue_mask(scan.overview(CELL))),{},[]
+    for i in range(repeats+1): # The first round warms up
+        seconds = {}
+        for dense in (True,False):
+            start = time.perf_counter()
+            maps[dense] = score_scan(predictor, scan, np.ones_like(wanted), dense=dense, progress=False)
+            seconds[dense] = time.perf_counter()-start
+        if i: ratios.append(seconds[False]/seconds[True])
+    return maps[True].size, float(np.nanmax(abs(maps[True]-maps[False]))), ratios
+
+
+def measure(run, path, out):
+    "Read a slide; seconds, mm² of tissue, largest own memory in MB. In a process of its own, see `fresh`"
+    predictor,seen,over = Predictor.load(run, 'cpu'),[own_memory()],threading.Event()
+    watch = threading.Thread(target=lambda: [seen.append(own_memory()) for _ in iter(lambda: over.wait(.05), True)])
+    watch.start()
+    start = time.perf_counter()
+    summary = read_slide(predictor, path, out, progress=False)
+    seconds = time.perf_counter()-start
+    over.set()
+    watch.join()
+    return dict(seconds=seconds, tissue_mm2=summary['tissue_mm2'], memory_mb=max(seen))
+
+
+def fresh(run, path, out):
+    "`measure` in a process that has held nothing before"
+    code = f'import json, sys; sys.path.insert(0, {str(HERE)!r}); from slide import measure; print(json.dumps(measure({str(run)!r}, {str(path)!r}, {str(out)!r})))'
+    return json.loads(subprocess.check_output([sys.executable, '-c', code], text=True).splitlines()[-1])
+
+
+def search(run, folder, n, side):
+    "Drawn slides, every fourth without tumour: detections with the tumour that they hit, and the tumours' diameters"
+    rng,found,sizes = np.random.default_rng(0),[],[]
+    predictor = Predictor.load(run, 'cpu')
+    for i in range(n):
+        mm = tuple(rng.uniform(.15, 1.3, 3).round(2)) if i%4<3 else ()
+        tumours = draw_slide(folder/f'{i}.tif', side, side*4//5, mm, seed=100+i, progress=False)
+        scan = Scan(folder/f'{i}.tif')
+        wanted = windows_with_tissue(tissue_mask(scan.overview(CELL)))
+        places = detections(scan, predictor.probability(score_scan(predictor, scan, wanted, progress=False)))
+        found.append(places.assign(slide=i, tumour=lies_in(places, tumours) if tumours else np.nan))
+        sizes += [(i, j, o) for j,o in enumerate(mm)]
+    return pd.concat(found), pd.DataFrame(sizes, columns=['slide','tumour','mm'])
+
+
+def main():
+    args = arguments(__doc__, 1400, slide='', side=20000, searched=8, searched_side=3600, epochs=8)
+    with tempfile.TemporaryDirectory() as tmp:
+        tmp = Path(tmp)
+        run = trained(tmp, args.n, args.epochs)
+        draw_slide(tmp/'small.tif', 2500, 2500, (.8,.3), progress=False)
+        path = args.slide or tmp/'small.tif'
+        start = time.perf_counter()
+        subprocess.run([sys.executable, '-m', 'pcam_nb.cli', 'pcam_slide', run, path, '--out', tmp/'out', '--device', 'cpu'], check=True)
+        rows = [{'':f'`pcam_slide`, {Path(path).name}, start and end included', 'measured':f'{time.perf_counter()-start:.0f} s'}]
+        windows,differ,ratios = both_ways(Predictor.load(run, 'cpu'), path, args.repeats)
+        rows.append({'':f'the same slide, all {windows:,} windows: patch by patch to dense', 'measured':f'{np.median(ratios):.2f} times as long ({min(ratios):.2f}–{max(ratios):.2f})'})
+        rows.append({'':'largest difference of their logits', 'measured':f'{differ:.0e}'})
+        draw_slide(tmp/'large.tif', args.side, args.side, (2.5,1,.3) if args.side>5000 else (), progress=False)
+        sizes = {o:[fresh(run, tmp/f'{o}.tif', tmp/f'{o}_{i}') for i in range(r)] for o,r in (('small',args.repeats),('large',1))}
+        per = {k:np.median([o['seconds']/o['tissue_mm2'] for o in v]) for k,v in sizes.items()}
+        for k,v in sizes.items(): rows.append({'':f"{k} drawn slide, {v[0]['tissue_mm2']:.1f} mm² of tissue", 'measured':f"{np.median([o['seconds'] for o in v]):.1f} s, "
+                                               f"{1000*per[k]:.0f} ms per mm², own memory {max(o['memory_mb'] for o in v):.0f} MB"})
+        rows.append({'':'time per mm², large to small', 'measured':f"{per['large']/per['small']:.2f}"})
+        found,sizes_mm = search(run, tmp, args.searched, args.searched_side)
+        score = froc(found, len(sizes_mm), args.searched)
+        hit = sizes_mm.merge(found.dropna(subset='tumour').groupby(['slide','tumour']).probability.max().reset_index(), how='left')
+        hit['found'] = hit.probability>=Predictor.load(run, 'cpu').config['threshold']
+        for name,part in (('above 0.5 mm',hit[hit.mm>.5]), ('up to 0.5 mm',hit[hit.mm<=.5])):
+            rows.append({'':f'drawn tumours {name} found at the operating point', 'measured':f'{part.found.sum()} of {len(part)}'})
+        rows.append({'':f'FROC score on {args.searched} drawn slides', 'measured':f"{score['score']:.3f}"})
+    finish('slide', args, rows, ratios=ratios, differ=differ, sizes=sizes, froc=score['at'], tumours=hit.to_dict('records'))
+
+
+if __name__=='__main__': main()

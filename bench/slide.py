@@ -9,7 +9,7 @@ from common import HERE, arguments, finish
 import numpy as np, pandas as pd
 from pcam_nb.evaluate import froc
 from pcam_nb.infer import Predictor
-from pcam_nb.sample import draw_slide, make_sample
+from pcam_nb.sample import UM_PER_PX, draw_slide, make_sample
 from pcam_nb.slide import CELL, Scan, detections, lies_in, read_slide, score_scan, tissue_mask, windows_with_tissue
 from pcam_nb.store import open_store
 from pcam_nb.train import Recipe, train
@@ -60,7 +60,7 @@ def search(run, folder, n, side):
     rng,found,sizes = np.random.default_rng(0),[],[]
     predictor = Predictor.load(run, 'cpu')
     for i in range(n):
-        mm = tuple(rng.uniform(.15, 1.3, 3).round(2)) if i%4<3 else ()
+        mm = tuple((rng.uniform(.04, .3, 3)*side*UM_PER_PX/1000).round(2).tolist()) if i%4<3 else () # 0.14–1.05 mm on 3,600 px
         tumours = draw_slide(folder/f'{i}.tif', side, side*4//5, mm, seed=100+i, progress=False)
         scan = Scan(folder/f'{i}.tif')
         wanted = windows_with_tissue(tissue_mask(scan.overview(CELL)))
@@ -71,11 +71,12 @@ def search(run, folder, n, side):
 
 
 def main():
-    args = arguments(__doc__, 1400, slide='', side=20000, searched=8, searched_side=3600, epochs=8)
+    args = arguments(__doc__, 1400, slide='', side=20000, small=2500, searched=8, searched_side=3600, epochs=8)
     with tempfile.TemporaryDirectory() as tmp:
         tmp = Path(tmp)
         run = trained(tmp, args.n, args.epochs)
-        draw_slide(tmp/'small.tif', 2500, 2500, (.8,.3), progress=False)
+        for name,side in (('small',args.small), ('large',args.side)):
+            draw_slide(tmp/f'{name}.tif', side, side, (side*UM_PER_PX*2e-4,), progress=False)
         path = args.slide or tmp/'small.tif'
         start = time.perf_counter()
         subprocess.run([sys.executable, '-m', 'pcam_nb.cli', 'pcam_slide', run, path, '--out', tmp/'out', '--device', 'cpu'], check=True)
@@ -83,7 +84,6 @@ def main():
         windows,differ,ratios = both_ways(Predictor.load(run, 'cpu'), path, args.repeats)
         rows.append({'':f'the same slide, all {windows:,} windows: patch by patch to dense', 'measured':f'{np.median(ratios):.2f} times as long ({min(ratios):.2f}–{max(ratios):.2f})'})
         rows.append({'':'largest difference of their logits', 'measured':f'{differ:.0e}'})
-        draw_slide(tmp/'large.tif', args.side, args.side, (2.5,1,.3) if args.side>5000 else (), progress=False)
         sizes = {o:[fresh(run, tmp/f'{o}.tif', tmp/f'{o}_{i}') for i in range(r)] for o,r in (('small',args.repeats),('large',1))}
         per = {k:np.median([o['seconds']/o['tissue_mm2'] for o in v]) for k,v in sizes.items()}
         for k,v in sizes.items(): rows.append({'':f"{k} drawn slide, {v[0]['tissue_mm2']:.1f} mm² of tissue", 'measured':f"{np.median([o['seconds'] for o in v]):.1f} s, "

@@ -46,6 +46,11 @@ def machine(device='cpu'):
     return res | {o:version(o) for o in ('torch','torchvision','fastai','pcam_nb')}
 
 
+def own_memory():
+    "Anonymous memory of this process in MB: what no file stands behind"
+    return next(int(o.split()[1])/1024 for o in Path('/proc/self/status').read_text().splitlines() if o.startswith('RssAnon'))
+
+
 def interleaved(contenders, repeats, device='cpu'):
     "Run all `contenders` (name: function that gives how many patches it did, or that and the seconds) in turn, `repeats` times; patches/s"
     rates = {name:[] for name in contenders}

@@ -5,7 +5,7 @@ python bench/scale.py [--folder WHERE_6_GB_FIT]
 import json, subprocess, sys, tempfile, time
 from pathlib import Path
 
-from common import HERE, arguments, finish
+from common import HERE, arguments, finish, own_memory
 import matplotlib
 matplotlib.use('Agg')
 import matplotlib.pyplot as plt, numpy as np, pandas as pd
@@ -22,11 +22,6 @@ def big_store(path, n):
     pd.DataFrame(dict(id=np.arange(n), label=np.arange(n)%2, slide='')).to_csv(path/'table.csv', index=False)
     (path/'store.json').write_text(json.dumps(dict(fingerprint='random', fit='crop', source='random')))
     return Store(path)
-
-
-def own_memory():
-    "Anonymous memory of this process in MB: what no file stands behind"
-    return next(int(o.split()[1])/1024 for o in Path('/proc/self/status').read_text().splitlines() if o.startswith('RssAnon'))
 
 
 def measure(path, n):

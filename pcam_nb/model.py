@@ -46,7 +46,7 @@ class PatchHead(nn.Sequential):
     "Map of `width` channels to one logit: N×C×H×W to N×1"
     def __init__(self, width, dropout=.3): super().__init__(CentrePool(), nn.Dropout(dropout), nn.Linear(2*width, 1))
 
-# %% ../nbs/06_model.ipynb #297ce1ed
+# %% ../nbs/06_model.ipynb #15cfd3ec
 def map_side(body, size=SIZE):
     "Side of the map that `body` makes of `size`×`size`, and the pixels from cell to cell; raises `ValueError` if it wouldn't fit a slide"
     stride = 1
@@ -62,7 +62,9 @@ class TexturePool(CentrePool):
     "N×C×H×W to N×4C: mean and standard deviation over the map, and over the middle third of each side"
     def forward(self, x):
         h,w = [self.middle(n) for n in x.shape[2:]]
-        return torch.cat([o for part in (x, x[:,:,h,w]) for o in (part.mean((2,3)), self.spread(part.var((2,3), correction=0)))], 1)
+        means = [o.mean((2,3), keepdim=True) for o in (x, x[:,:,h,w])]
+        spreads = [self.spread((o-m).square().mean((2,3))) for o,m in zip((x, x[:,:,h,w]), means)] # Faster than `var`
+        return torch.cat([o.flatten(1) for pair in zip(means, spreads) for o in pair], 1)
 
     @staticmethod
     def spread(variance):

@@ -339,7 +339,7 @@ def span(curve):
     "Largest distance between two points of `curve`"
     return pdist(curve).max()
 
-# %% ../nbs/00_sample.ipynb #17e9b3f6
+# %% ../nbs/00_sample.ipynb #9254f9e5
 @dataclass(frozen=True)
 class SlidePlan:
     "What to draw on a slide"
@@ -360,19 +360,7 @@ class SlidePlan:
         for _ in range(50):
             tumours = list(self.place(rng, tissue))
             if len(tumours)==len(self.tumours): return tissue, tumours
-        raise ValueError(f'No room for tumours of {self.tumours} mm on {self.width}×{self.height} px. Draw a larger slide, or fewer of them')
-
-    def place(self, rng, tissue):
-        "Yield curves of the tumours, at random places where they fit, until there is no room"
-        placed = []
-        for mm in self.tumours:
-            for _ in range(100):
-                curve = wobbly(rng, rng.uniform(.1, .9, 2)*(self.width, self.height), (100,100))
-                curve = curve.mean(0) + (curve-curve.mean(0))*mm*1000/UM_PER_PX/span(curve)
-                if fits(curve, tissue, placed): break
-            else: return
-            placed.append(curve)
-            yield curve
+        raise ValueError(f'No room for tumours of {self.tumours} mm on {self.width}×{self.height} px. Draw a larger slide, or fewer')
 
 # %% ../nbs/00_sample.ipynb #c2f7749d
 def fits(curve, tissue, others, gap=SIZE/2):
@@ -381,6 +369,20 @@ def fits(curve, tissue, others, gap=SIZE/2):
     middle,radius = curve.mean(0),reach(curve)
     if any(np.linalg.norm(middle-o.mean(0)) < radius+reach(o)+gap for o in others): return False
     return MplPath(tissue).contains_point(middle) and np.linalg.norm(tissue-middle, axis=1).min()>radius+gap
+
+# %% ../nbs/00_sample.ipynb #13740bee
+@patch
+def place(self:SlidePlan, rng, tissue):
+    "Yield curves of the tumours, at random places where they fit, until there is no room"
+    placed = []
+    for mm in self.tumours:
+        for _ in range(100):
+            curve = wobbly(rng, rng.uniform(.1, .9, 2)*(self.width, self.height), (100,100))
+            curve = curve.mean(0) + (curve-curve.mean(0))*mm*1000/UM_PER_PX/span(curve)
+            if fits(curve, tissue, placed): break
+        else: return
+        placed.append(curve)
+        yield curve
 
 # %% ../nbs/00_sample.ipynb #c4f4607e
 BLOCK,FADE = 512,10 # Side of a block in px, and how far it fades into its neighbours
@@ -397,7 +399,7 @@ def draw_block(plan, shapes, slide, at):
     soft = ndimage.gaussian_filter(here.astype(np.float32), 3)*ramp*ramp[:,None]
     return np.stack([grown.haematoxylin, grown.eosin]).astype(np.float32)*soft
 
-# %% ../nbs/00_sample.ipynb #7e19f3fd
+# %% ../nbs/00_sample.ipynb #33105229
 def stain_strips(plan, shapes, slide, workers=None):
     "Yield haematoxylin and eosin of a slide from top to bottom, 512 rows at a time, each float32 2×512×W"
     rows,cols = -(-plan.height//BLOCK),-(-plan.width//BLOCK)
@@ -419,7 +421,8 @@ def slide_strips(plan, shapes, workers=None):
         im = Image.new('L', seen.shape[1::-1])
         if pen: ImageDraw.Draw(im).line([(x,y-i*BLOCK) for x,y in pen], 255, 50)
         seen = seen*np.where(np.array(im)[...,None], np.array(PEN, np.float32), 1)
-        seen = 255*ndimage.gaussian_filter(seen, (slide.blur, slide.blur, 0)) + slide.noise*rng.standard_normal(seen.shape, dtype=np.float32)
+        noise = slide.noise*rng.standard_normal(seen.shape, dtype=np.float32)
+        seen = 255*ndimage.gaussian_filter(seen, (slide.blur, slide.blur, 0)) + noise
         yield seen.clip(0, 255).astype(np.uint8)
 
 # %% ../nbs/00_sample.ipynb #6af34d93
@@ -436,7 +439,7 @@ def write_geojson(features, path):
     "Write annotations as a file that QuPath opens"
     Path(path).write_text(json.dumps(dict(type='FeatureCollection', features=features)))
 
-# %% ../nbs/00_sample.ipynb #8c16a6ae
+# %% ../nbs/00_sample.ipynb #a7ee756f
 TILE = 256 # Side of the tiles of a TIFF file in px
 
 def in_tiles(strips):
@@ -452,6 +455,7 @@ def halve(x):
     h,w = [o//2 for o in x.shape[:2]]
     return x[:2*h,:2*w].reshape(h, 2, w, 2, 3).mean((1,3)).round().astype(np.uint8)
 
+# %% ../nbs/00_sample.ipynb #65d2d27e
 def write_pyramid(
     path:str|Path, # File to write, *.tif
     strips,        # The picture from top to bottom: uint8 arrays h×W×3, h a multiple of 512 for all but the last
@@ -471,6 +475,7 @@ def write_pyramid(
             if last: return
             strips,shape = in_strips(kept),small
 
+# %% ../nbs/00_sample.ipynb #d93460b0
 def in_strips(x):
     "Yield a picture 512 rows at a time"
     for i in range(0, len(x), BLOCK): yield x[i:i+BLOCK]
@@ -485,7 +490,7 @@ def _keep_halves(strips, kept):
             y += len(small)
         yield strip
 
-# %% ../nbs/00_sample.ipynb #bb184c4e
+# %% ../nbs/00_sample.ipynb #9dc68ab3
 def draw_slide(
     path:str|Path,      # File to write, *.tif; the outlines of the tumours go beside it, as *.geojson
     width:int=3000,     # px, at 10×
@@ -496,7 +501,7 @@ def draw_slide(
     workers:int=None,   # Processes; default: all cores
     progress:bool=True, # Show a progress bar?
 )->list[np.ndarray]:    # Outlines of the tumours, each N×2 of x, y in px
-    "Draw a slide with known tumours as a pyramidal TIFF; raises `ValueError` for what can't be drawn, `ImportError` without the extra `slide`"
+    "Draw a slide with known tumours as a pyramidal TIFF; raises `ValueError` for no room, `ImportError` without the extra `slide`"
     path,plan = Path(path),SlidePlan(width, height, tuple(tumours), pen, seed)
     shapes = plan.shapes()
     with patch_bar(-(-height//BLOCK), f'drawing {path.name}', progress, unit=' strips') as bar:

@@ -112,7 +112,7 @@ def area_mean(
     x = (area_weights(starts[1], scales[1], shape[1], w) @ x.reshape(w, -1)).reshape(shape[1], shape[0], 3).transpose(1,0,2)
     return np.ascontiguousarray(x)
 
-# %% ../nbs/11_slide.ipynb #9f639449
+# %% ../nbs/11_slide.ipynb #edbe10d0
 class Scan:
     "A slide at the resolution of a run: `size` px (height, width) that windows cover, of `um` µm (along y, x)"
     def __init__(self,
@@ -138,15 +138,17 @@ class Scan:
         self.pixels = lru_cache(24)(self._pixels)
         self.origin = tuple(map(self._origin, (0,1)))
 
-    def level_mpp(self, level):
-        "µm per px of a level, along y and x"
-        return tuple(o*a/b for o,a,b in zip(self.mpp, self.file.levels[0][::-1], self.file.levels[level][::-1]))
+# %% ../nbs/11_slide.ipynb #65a8ed56
+@patch
+def level_mpp(self:Scan, level):
+    "µm per px of a level, along y and x"
+    return tuple(o*a/b for o,a,b in zip(self.mpp, self.file.levels[0][::-1], self.file.levels[level][::-1]))
 
-    def find_level(self, um):
-        "The coarsest level that is not coarser than `um`, but for 1 %"
-        return max((i for i in range(len(self.file.levels)) if max(self.level_mpp(i))<1.01*um), default=0)
+@patch
+def find_level(self:Scan, um):
+    "The coarsest level that is not coarser than `um`, but for 1 %"
+    return max((i for i in range(len(self.file.levels)) if max(self.level_mpp(i))<1.01*um), default=0)
 
-# %% ../nbs/11_slide.ipynb #5df0ce0c
 @patch
 def _origin(self:Scan, axis):
     "Where the grid begins along `axis`, in px of the level"

@@ -248,13 +248,15 @@ def patch_bar(total, desc, progress=True, unit=' patches', **kwargs):
     off = not progress or os.environ.get('TQDM_DISABLE')
     return tqdm(total=total, desc=desc, unit=unit, disable=True if off else None, **kwargs)
 
-# %% ../nbs/00_sample.ipynb #3c1a4f4a
+# %% ../nbs/00_sample.ipynb #cae11efc
 def in_processes(f, jobs, workers=None, least=4):
     "Yield `f(job)` for the list of `jobs`, in order, from `workers` processes (default: all cores), each with at least so many jobs"
     workers = min(workers or cpu_count(), max(len(jobs)//least, 1))
     try: yield from Parallel(n_jobs=workers, return_as='generator', max_nbytes=None)(delayed(f)(o) for o in jobs)
     finally:
-        if workers>1: get_reusable_executor(reuse=True).shutdown(kill_workers=True)
+        if workers>1: # A pool that a failure broke has no `terminate`
+            pool = get_reusable_executor(reuse=True)
+            getattr(pool, 'terminate', pool.shutdown)()
 
 # %% ../nbs/00_sample.ipynb #caeef6e1
 def processes():

@@ -293,7 +293,7 @@ def pcam_predict(
     say(f'Predicted {len(table):,} patches: {out}')
     return report_skipped(skipped, Path(out).parent)
 
-# %% ../nbs/13_cli.ipynb #4b2cd03e
+# %% ../nbs/13_cli.ipynb #a02f72fb
 @command
 def pcam_slide(
     run:str,               # Folder of the run, or a file that pcam_export wrote
@@ -313,6 +313,8 @@ def pcam_slide(
     alone = len(slides)==1 and not Path(slides[0]).is_dir()
     done,failed = read_slides(run, slides, out, device, say=lambda o: print(o, flush=True), report=lambda o: alone or print(o, flush=True),
                               mpp=mpp, stride=stride, tta=tta, threshold=threshold, strip=strip, resume=resume)
+    from pcam_nb.sample import processes
+    if processes()[1]>1: return 0 # What started them would end the others; failed.csv tells
     if alone and len(failed): raise ValueError(f'{failed.slide[0]}: {failed.reason[0]}')
     if len(failed) and not done: raise ValueError(f'None of {len(failed)} slides could be read')
     say(f"Pages: {Path(out)/Path(slides[0]).stem/'slide.html' if alone else Path(out)/'*'/'slide.html'}")

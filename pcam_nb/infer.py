@@ -44,7 +44,7 @@ def load_model(run, config):
     except RuntimeError: raise ValueError(f"'{file}' holds the weights of another network than config.json names, {config['arch']}") from None
     return model.eval().to(memory_format=torch.channels_last)
 
-# %% ../nbs/08_infer.ipynb #34a5da30
+# %% ../nbs/08_infer.ipynb #2fd3c19a
 class Predictor:
     "A trained run, ready to predict"
     def __init__(self,
@@ -71,8 +71,8 @@ class Predictor:
         return 32 if self.device.type=='cpu' else 256
 
     def planes(self,
-        x:torch.Tensor, # uint8, N×96×96×3
-    )->torch.Tensor:    # float32, N×3×96×96
+        x:torch.Tensor, # 0–255, N×H×W×3: stored patches, or regions of a slide
+    )->torch.Tensor:    # float32, N×3×H×W
         "What the network is fed"
         return normalise(to_planes(x), self.config['mean'], self.config['std'])
 

@@ -5,8 +5,7 @@ python bench/ablation.py --data KAGGLE_FOLDER [--epochs 10] [--arch patchcnn]
 from functools import partial
 
 from accuracy import compare
-from common import arguments
-from contenders import project
+from contenders import project, training_arguments
 from pcam_nb.model import TexturePool
 import torch
 from torch import nn
@@ -47,7 +46,7 @@ def parts(arch):
 
 
 def main():
-    args = arguments(__doc__, 4800, arch='patchcnn', minutes=6., epochs=10, folds=3, only=','.join(parts('patchcnn')))
+    args = training_arguments(__doc__, 4800, arch='patchcnn', epochs=10, folds=3, only=','.join(parts('patchcnn')))
     compare(f'ablation_{args.arch}', parts(args.arch), 'the recipe', args)
 
 

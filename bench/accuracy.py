@@ -1,14 +1,14 @@
 """Accuracy: contenders trained on the same patches for the same time, or the same number of epochs, judged on three disjoint holdouts.
 
-python bench/accuracy.py --data KAGGLE_FOLDER [--minutes 6] [--epochs 10] [--only d4net,patchcnn]
+python bench/accuracy.py --data KAGGLE_FOLDER [--minutes 6] [--epochs 10] [--only d4net,patchcnn] [--pause FILE]
 
-Nothing else should run meanwhile. What is done is kept in results/, so that an interrupted run goes on where it was.
+Nothing else should run meanwhile; the trainings wait, and their clock stands, while there is a file of the name that `--pause` gives. What is done is kept in results/, so that an interrupted run goes on where it was.
 """
-import json, time
+import json
 from pathlib import Path
 
-from common import arguments, finish, kaggle_folder
-from contenders import CONTENDERS, predict
+from common import finish, kaggle_folder
+from contenders import CONTENDERS, predict, training_arguments
 import numpy as np
 from sklearn.metrics import accuracy_score, f1_score, roc_auc_score
 from sklearn.model_selection import StratifiedKFold
@@ -32,9 +32,8 @@ def run(contenders, path, store, args, kept):
         for name in args.only.split(','):
             file = file_of(kept, name, fold)
             if file.is_file(): continue
-            start = time.perf_counter()
-            net,prepare,epochs = contenders[name](path, store, tr, va, args)
-            seconds,x = time.perf_counter()-start,prepare(store.patches[va])
+            net,prepare,epochs,seconds = contenders[name](path, store, tr, va, args)
+            x = prepare(store.patches[va])
             p,ms = predict(net, x)
             found = dict(rows=va.tolist(), p=p.round(6).tolist(), ms=ms, epochs=epochs, seconds=seconds, parameters=sum(o.numel() for o in net.parameters()))
             if name not in ('d4net','small CNN of the study'): found['p8'] = predict(net, x, 8)[0].round(6).tolist()
@@ -82,12 +81,11 @@ def compare(name, contenders, own, args):
             f'{names[own]} minus this':'' if i==own else f'{auc[own]-auc[i]:+.4f} ({dlow[i]:+.4f} to {dhigh[i]:+.4f})',
             'accuracy':f"{accuracy_score(y, r['p']>.5):.3f}", 'F1':f"{f1_score(y, r['p']>.5):.3f}", 'ECE':f"{ece(y, r['p']):.3f}",
             'parameters':f"{r['parameters']:,.0f}", 'epochs':f"{r['epochs']:.1f}", 'training, s':f"{r['seconds']:.0f}", 'ms a patch':f"{r['ms']:.2f}"})
-    del args.only
     finish(name, args, rows, holdouts=holdouts)
 
 
 def main():
-    compare('accuracy', CONTENDERS, Recipe().arch, arguments(__doc__, 4800, minutes=6., epochs=0, folds=3, only=','.join(CONTENDERS)))
+    compare('accuracy', CONTENDERS, Recipe().arch, training_arguments(__doc__, 4800, folds=3, only=','.join(CONTENDERS)))
 
 
 if __name__=='__main__': main()

@@ -5,8 +5,8 @@ python bench/behaviour.py --data KAGGLE_FOLDER [--epochs 10] [--archs d4net,patc
 Tumour patches of a holdout get the ring, or the centre, of a normal patch of the holdout.
 """
 from accuracy import holdouts
-from common import arguments, finish, kaggle_folder
-from contenders import predict, project
+from common import finish, kaggle_folder
+from contenders import predict, project, training_arguments
 import numpy as np, torch
 from pcam_nb.augment import turn
 from pcam_nb.sample import CENTRE
@@ -29,7 +29,7 @@ def turned(net, x):
 
 
 def main():
-    args = arguments(__doc__, 4800, minutes=6., epochs=10, archs='d4net,patchcnn')
+    args = training_arguments(__doc__, 4800, epochs=10, archs='d4net,patchcnn')
     path,keep = kaggle_folder(args.data, args.n)
     store = open_store(path, path.parent/'store', progress=False)
     tr,va = holdouts(store, 1)[0]
@@ -38,7 +38,7 @@ def main():
     normal = store.patches[rng.choice(va[y[va]==0], len(tumour))]
     rows = []
     for arch in args.archs.split(','):
-        net,prepare,_ = project(arch)(path, store, tr, va, args)
+        net,prepare,*_ = project(arch)(path, store, tr, va, args)
         p = predict(net, prepare(tumour))[0]
         ring,centre = [np.abs(predict(net, prepare(mixed(tumour, normal, o)))[0]-p).mean() for o in (False,True)]
         rows.append({'':arch, 'logits over the eight turns differ by at most':f'{turned(net, prepare(store.patches[va])):.1e}',

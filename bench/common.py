@@ -86,7 +86,7 @@ def markdown(rows):
 def finish(name, args, rows, **more):
     "Print the table and write it, with all that was measured, as JSON"
     print('\n'+markdown(rows))
-    what = dict(arguments={k:v for k,v in vars(args).items() if k not in ('out','data')}, patches='drawn' if args.data is None else 'real',
+    what = dict(arguments={k:v for k,v in vars(args).items() if k not in ('out','data','only','pause')}, patches='drawn' if args.data is None else 'real',
                 machine=machine(args.device), table=rows, **more)
     file = Path(args.out)/f"{name}{'' if args.device=='cpu' else '_'+args.device}.json"
     file.write_text(json.dumps(what, indent=1, ensure_ascii=False)+'\n')

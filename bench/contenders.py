@@ -1,8 +1,11 @@
 """Networks trained for the same time, or the same number of epochs. Each trainer takes a Kaggle folder, its store, the rows to train on, those to judge by, and
-arguments with `minutes` and `epochs`; it gives the network, a function from stored patches to what the network takes, and how many epochs it had."""
+the arguments of
+`training_arguments`; it gives the network, a function from stored patches to what the network takes, how many epochs it had, and how many seconds."""
 import time
 from functools import partial
+from pathlib import Path
 
+from common import arguments
 from peers import StudyCNN, StudyFiles, fastai_dls, reference_net
 import numpy as np, torch
 import torch.nn.functional as F
@@ -15,23 +18,41 @@ from pcam_nb.train import Recipe, kept_model, patch_learner, recipe_callbacks
 LONG = 1000 # Epochs, when time is what ends a training
 
 
+def training_arguments(doc, n, **more):
+    "What `arguments` parses, and for how long to train: `--minutes`, or `--epochs` where that is not 0; a file for `--pause`"
+    return arguments(doc, n, **dict(minutes=6., epochs=0, pause='')|more)
+
+
+class Clock:
+    "Seconds of training; it stands, and the training waits, while there is a file `pause`: somebody needs the machine"
+    def __init__(self, pause): self.pause = Path(pause) if pause else None
+    def start(self): self.began = time.perf_counter()
+    def seconds(self):
+        begin = time.perf_counter()
+        while self.pause and self.pause.exists(): time.sleep(.2)
+        now = time.perf_counter()
+        self.began += now-begin
+        return now-self.began
+
+
 class Budget(Callback):
-    "End a training after `seconds`, with its schedule stretched over them; no validation"
+    "End a training after `seconds` of a `clock`, with its schedule stretched over them; no validation"
     order = 90
-    def __init__(self, seconds): self.seconds = seconds
-    def before_fit(self): self.start = time.perf_counter()
+    def __init__(self, seconds, clock): self.seconds,self.clock = seconds,clock
+    def before_fit(self): self.clock.start()
     def before_validate(self): raise CancelValidException
     def after_batch(self):
+        passed = self.clock.seconds()
         if not self.seconds: return
-        self.learn.pct_train = min((time.perf_counter()-self.start)/self.seconds, 1)
+        self.learn.pct_train = min(passed/self.seconds, 1)
         if self.pct_train>=1: raise CancelFitException
 
 
 def fit(learn, args):
-    "Train `learn` for the minutes or epochs that are asked for; the epochs that it had"
-    budget = Budget(0 if args.epochs else 60*args.minutes)
+    "Train `learn` for the minutes or epochs that are asked for; the epochs that it had, and the seconds"
+    budget = Budget(0 if args.epochs else 60*args.minutes, Clock(args.pause))
     with learn.no_bar(), learn.no_logging(): learn.fit_one_cycle(args.epochs or LONG, learn.lr, cbs=budget)
-    return args.epochs or learn.train_iter/len(learn.dls.train)
+    return args.epochs or learn.train_iter/len(learn.dls.train), budget.clock.seconds()
 
 
 @torch.inference_mode()
@@ -52,8 +73,8 @@ def with_recipe(recipe, change, path, store, tr, va, args):
     learn = patch_learner(dls, recipe.arch, pretrained=False)
     learn.model = change(learn.model).to(memory_format=torch.channels_last)
     learn.add_cbs(recipe_callbacks(recipe, recipe.bs))
-    epochs = fit(learn, args)
-    return kept_model(learn), lambda x: normalise(to_planes(torch.from_numpy(x)), *stats), epochs
+    spent = fit(learn, args)
+    return kept_model(learn), lambda x: normalise(to_planes(torch.from_numpy(x)), *stats), *spent
 
 
 def project(arch, change=lambda net: net, **recipe):
@@ -65,8 +86,8 @@ def stock(path, store, tr, va, args):
     "Stock fastai: vision_learner from scratch, aug_transforms, two workers"
     set_seed(0)
     learn = vision_learner(fastai_dls(path, va, 64, 2, True), resnet18, pretrained=False)
-    epochs = fit(learn, args)
-    return torch.nn.Sequential(learn.model, Difference()), lambda x: to_planes(torch.from_numpy(x))/255, epochs # As fastai feeds it: 0–1
+    spent = fit(learn, args)
+    return torch.nn.Sequential(learn.model, Difference()), lambda x: to_planes(torch.from_numpy(x))/255, *spent # As fastai feeds it: 0–1
 
 
 class Difference(torch.nn.Module):
@@ -78,9 +99,10 @@ def study(path, store, tr, va, args):
     "The small CNN of a widely copied Kaggle study, with its faults: 46 px, no normalisation, no augmentation, dropout at evaluation"
     set_seed(0)
     net,data = StudyCNN(),StudyFiles(path)
-    opt,start,epoch = torch.optim.Adam(net.parameters(), lr=3e-4),time.perf_counter(),0
+    opt,clock,epoch = torch.optim.Adam(net.parameters(), lr=3e-4),Clock(args.pause),0
     loader = torch.utils.data.DataLoader(torch.utils.data.Subset(data, tr.tolist()), 32, shuffle=True, num_workers=2)
-    ends = lambda: epoch>=args.epochs if args.epochs else time.perf_counter()-start>60*args.minutes
+    ends = lambda: epoch>=args.epochs if args.epochs else clock.seconds()>60*args.minutes
+    clock.start()
     while not ends():
         for x,y in loader:
             F.nll_loss(net(x), y).backward()
@@ -88,7 +110,7 @@ def study(path, store, tr, va, args):
             opt.zero_grad()
             if not args.epochs and ends(): break
         epoch += 1
-    return torch.nn.Sequential(net, Difference()), lambda x: torch.stack([data.tfm(Image.fromarray(o)) for o in x]), epoch
+    return torch.nn.Sequential(net, Difference()), lambda x: torch.stack([data.tfm(Image.fromarray(o)) for o in x]), epoch, clock.seconds()
 
 
 # The reference CNN: one-cycle AdamW to 4e-3, D4 and colour variation, no averaging, no smoothing

@@ -5,8 +5,8 @@ python bench/shift.py [--minutes 2] [--n 1600]
 from pathlib import Path
 import tempfile
 
-from common import arguments, finish
-from contenders import CONTENDERS, predict
+from common import finish
+from contenders import CONTENDERS, predict, training_arguments
 import numpy as np
 from sklearn.metrics import roc_auc_score
 from pcam_nb.sample import make_sample
@@ -17,7 +17,7 @@ NAMES = ('d4net','patchcnn','stock fastai resnet18')
 
 
 def main():
-    args = arguments(__doc__, 1600, test=800, minutes=2., epochs=0)
+    args = training_arguments(__doc__, 1600, test=800, minutes=2.)
     with tempfile.TemporaryDirectory() as tmp:
         draw = lambda name,n,seed: make_sample(Path(tmp)/name/'data', train=n, test=0, slides=max(n//60, 8), seed=seed, stain=RANGES[name.split('/')[0]])
         store_of = lambda path: open_store(path, path.parent/'store', progress=False)
@@ -25,7 +25,7 @@ def main():
         store,tests = store_of(path),{o:store_of(draw(f'{o}/test', args.test, 1)) for o in RANGES}
         rows = []
         for name in NAMES:
-            net,prepare,epochs = CONTENDERS[name](path, store, np.arange(64, args.n), np.arange(64), args)
+            net,prepare,epochs,_ = CONTENDERS[name](path, store, np.arange(64, args.n), np.arange(64), args)
             auc = {o:roc_auc_score(s.table.label.to_numpy(int), predict(net, prepare(np.array(s.patches)))[0]) for o,s in tests.items()}
             drops = {o:auc['same staining']-v for o,v in auc.items() if o!='same staining'}
             rows.append({'':name, **{f'AUC, {o}':f'{v:.4f}' for o,v in auc.items()}, **{f'drop, {o}':f'{v:.4f}' for o,v in drops.items()}, 'epochs':f'{epochs:.1f}'})

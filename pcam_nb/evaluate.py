@@ -11,7 +11,7 @@ __all__ = ['ALONE', 'PROMISES', 'FROC_AT', 'SAME', 'SHOWN', 'LIMITS', 'CLAIM', '
            'nearest_of', 'find_leaks', 'leak_notes', 'read_valid', 'judge', 'judge_points', 'judge_slides', 'evaluate',
            'figures', 'points_table', 'write_report', 'compare', 'write_card']
 
-# %% ../nbs/09_evaluate.ipynb #454c66ae
+# %% ../nbs/09_evaluate.ipynb #606f1024
 import html, json, warnings
 from pathlib import Path
 
@@ -20,7 +20,7 @@ from matplotlib.ticker import MaxNLocator
 from scipy.special import expit, logit
 from scipy.stats import beta, binomtest, norm, t
 from sklearn.isotonic import IsotonicRegression
-from .explore import LABELS, Picture, html_page, store_fingerprints
+from .explore import LABELS, Picture, html_page, html_table, store_fingerprints
 from .infer import Predictor, read_config
 from .model import takes_pretrained
 from .store import Store, write_file
@@ -582,7 +582,7 @@ def points_table(points):
         'bound on validation':[f'{b:.3f}'+('' if k else ', promise not borne') for b,k in zip(df.bound, df.kept)],
         'sensitivity here':ci('sensitivity'), 'specificity':ci('specificity'), 'NPV':ci('npv'), 'set aside':[f'{o:.1%}' for o in df.set_aside]})
 
-# %% ../nbs/09_evaluate.ipynb #751f78da
+# %% ../nbs/09_evaluate.ipynb #589594fc
 def _about(run, found):
     "What was done, as a table"
     c,say = read_config(run),lambda o: html.escape(str(o))
@@ -611,7 +611,7 @@ def _points(found):
         say += f" Over {found['tta']} turns of a patch its probability varies by {found['disagreement']:.3f} (standard deviation, mean of all patches)."
     return ['<h2>What can be set aside</h2><p>Each threshold was chosen on the validation patches, for a promised sensitivity with 95 % confidence '
             '(Clopper–Pearson, patches taken as independent); the other columns say what it gives here.</p>',
-            f'<div class="scroll">{points_table(found["points"]).to_html(border=0, index=False)}</div>', f'<p>{say}</p>']
+            html_table(points_table(found['points']), False), f'<p>{say}</p>']
 
 def _slides(found):
     "The part of a report on slides"
@@ -621,11 +621,10 @@ def _slides(found):
     rows = pd.DataFrame([(name, f"{s[k]['auc']:.3f}", f"{s[k]['spared']:.1%}") for k,name in names.items()],
                         columns=['score of a slide','AUC','tumour-free slides below all positive ones'])
     return [f"<h2>Slides</h2><p>{s['slides']:,} slides, {s['positive']:,} of them with tumour. The last column is chosen in hindsight; Litjens et al. (2016) "
-            "report 30–40 % on whole sentinel nodes.</p>", f'<div class="scroll">{rows.to_html(border=0, index=False)}</div>',
-            *(f'<h3>By the {name}</h3><div class="scroll">{points_table(s[k]["points"]).to_html(border=0, index=False)}</div>'
-              for k,name in names.items() if 'points' in s[k])]
+            "report 30–40 % on whole sentinel nodes.</p>", html_table(rows, False),
+            *(f'<h3>By the {name}</h3>'+html_table(points_table(s[k]['points']), False) for k,name in names.items() if 'points' in s[k])]
 
-# %% ../nbs/09_evaluate.ipynb #9eae6e19
+# %% ../nbs/09_evaluate.ipynb #4d0adfc0
 LIMITS = """<h2>Limits</h2><ul><li>A patch is 96×96 px at 10×; the label says whether its centre 32×32 px holds tumour.
 A figure of patches is not one of patients.</li>
 <li>Stain, scanner and preparation differ between laboratories: figures, calibration and thresholds hold for data like these.</li>
@@ -635,7 +634,7 @@ def write_report(path, run, found, table, valid, parts=()):
     "Write the report of an evaluation to `path`; `found` is what `evaluate` returns, `parts` come before the limits"
     y,p,history = table.label.to_numpy(int),table.probability.to_numpy(),pd.read_csv(run/'history.csv')
     page = [*(f'<p class="note">{html.escape(o)}.</p>' for o in found['warnings']), '<h2>What was done</h2>', _about(run, found),
-            '<h2>Figures</h2>', f'<div class="scroll">{figures(found).to_html(border=0)}</div>',
+            '<h2>Figures</h2>', figures(found),
             f'<p class="note">{ALONE}.</p>' if found['unit']=='patches' else '',
             (plot_curves(y, p, found['threshold']), 'ROC curve and precision-recall curve'),
             '<h2>Decisions</h2>', (plot_scores(y, p, found['threshold']), 'Confusion matrix and histogram of probabilities'), *_points(found),

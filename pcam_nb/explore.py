@@ -6,7 +6,7 @@
 __all__ = ['LABELS', 'DARK', 'LIGHT', 'FLAT', 'LOW', 'NEAR', 'ALIKE', 'FAULTS', 'class_balance', 'Picture', 'draw_centre',
            'show_rows', 'show_classes', 'chunks', 'patch_stats', 'colour_by_class', 'show_colour', 'outliers', 'thumbs',
            'fingerprints', 'store_fingerprints', 'alike', 'duplicates', 'contradictions', 'across', 'slides_across',
-           'picture', 'html_page', 'find_faults', 'explore']
+           'picture', 'html_table', 'html_page', 'find_faults', 'explore']
 
 # %% ../nbs/03_explore.ipynb #b701c858
 import base64, html, io, json
@@ -190,7 +190,7 @@ def slides_across(table, side):
     n = known.groupby('slide').side.nunique()
     return n[n>1].index.tolist()
 
-# %% ../nbs/03_explore.ipynb #725e20ae
+# %% ../nbs/03_explore.ipynb #b27061f4
 _STYLE = """body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;color:#222}
 h1{font-size:1.7rem}h2{font-size:1.2rem;margin-top:2rem;border-bottom:1px solid #ddd}img{max-width:100%;height:auto}
 table{border-collapse:collapse;font-size:.9rem;margin-bottom:1.2rem}.about td{text-align:left}td,th{padding:.2rem .7rem;text-align:right;border-bottom:1px solid #eee}
@@ -201,6 +201,10 @@ def picture(fig, alt):
     "A `Picture` as HTML with the bytes inside"
     return f'<img alt="{html.escape(alt)}" src="data:image/png;base64,{base64.b64encode(fig.png()).decode()}">'
 
+def html_table(df, index=True):
+    "A DataFrame as HTML, in a box that scrolls where the page is narrow"
+    return f'<div class="scroll">{df.to_html(border=0, index=index)}</div>'
+
 def html_page(
     title:str,
     parts:list, # Figures with their description in a pair, DataFrames, and HTML as text
@@ -209,7 +213,7 @@ def html_page(
     "Write a page that needs no other file"
     def _html(o):
         if isinstance(o, tuple): return picture(*o)
-        if isinstance(o, pd.DataFrame): return f'<div class="scroll">{o.to_html(border=0)}</div>'
+        if isinstance(o, pd.DataFrame): return html_table(o)
         return o
     body = '\n'.join(map(_html, parts))
     path.write_text(f'<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">'

@@ -4,8 +4,9 @@
 
 # %% auto #0
 __all__ = ['SUFFIXES', 'LABELS_HINT', 'PCAM_NAME', 'PCAM_PARTS', 'ZENODO', 'PCAM_MD5', 'COMPETITION', 'read_plain', 'read_image',
-           'pictures', 'read_files', 'Source', 'read_csv', 'read_slides', 'make_table', 'KaggleFolder', 'ImageFolder',
-           'PcamH5', 'open_h5', 'read_h5', 'open_source', 'in_chunks', 'verify', 'Resume', 'fetch_pcam', 'fetch_kaggle']
+           'pictures', 'read_files', 'Source', 'read_csv', 'read_slide_table', 'make_table', 'KaggleFolder',
+           'ImageFolder', 'PcamH5', 'open_h5', 'read_h5', 'open_source', 'in_chunks', 'verify', 'Resume', 'fetch_pcam',
+           'fetch_kaggle']
 
 # %% ../nbs/01_source.ipynb #a865b87c
 import hashlib, io, os, shutil, struct
@@ -43,16 +44,19 @@ def read_plain(
     if n!=3 or data[bits:bits+6]!=b'\x08\0'*3 or strips!=1 or not w*h*3==size<=len(data)-start: return None
     return np.frombuffer(data, np.uint8, size, start).reshape(h, w, 3)
 
-# %% ../nbs/01_source.ipynb #c7cff517
+# %% ../nbs/01_source.ipynb #655d6fbe
 def read_image(
-    file:str|Path, # Any picture that Pillow reads: TIFF, PNG, JPEG…
-)->np.ndarray:     # uint8, height × width × 3; grey and transparent pictures are converted
+    file:str|Path|bytes, # Any picture that Pillow reads: TIFF, PNG, JPEG…; a file, or what is in it
+)->np.ndarray:           # uint8, height × width × 3; grey and transparent pictures are converted
     "Read one picture; raises `ValueError` with a short reason if it can't be used"
-    with open(file, 'rb') as f: data = f.read(2**20) # A patch is far smaller
+    if isinstance(file, bytes): data,whole = file,True
+    else:
+        with open(file, 'rb') as f: data = f.read(2**20) # A patch is far smaller
+        whole = len(data)<2**20
     if not data: raise ValueError('the file is empty')
     if (im:=read_plain(data)) is not None: return im
     try:
-        with Image.open(io.BytesIO(data) if len(data)<2**20 else file) as im:
+        with Image.open(io.BytesIO(data) if whole else file) as im:
             if not _deep(im): return np.asarray(im if im.mode=='RGB' else im.convert('RGB'))
     except Image.UnidentifiedImageError: raise ValueError('not a picture') from None
     except _BROKEN as e: raise ValueError(f'damaged ({str(e) or type(e).__name__})'.replace('\n', ' ')) from None
@@ -113,7 +117,7 @@ def fingerprint(self:Source):
         h.update(f'{Path(f).name}{s.st_size}{s.st_mtime_ns}'.encode())
     return h.hexdigest()
 
-# %% ../nbs/01_source.ipynb #61263110
+# %% ../nbs/01_source.ipynb #3133ca2f
 def read_csv(file, columns, hint):
     "Read the `columns` of a CSV `file` as text; raises `FileNotFoundError` or `ValueError` that ends in `hint`"
     file = Path(file)
@@ -125,7 +129,7 @@ def read_csv(file, columns, hint):
     if missing: raise ValueError(f"'{file}' has the columns {', '.join(df.columns)}; {', '.join(missing)} is missing. {hint}")
     return df[columns]
 
-def read_slides(file):
+def read_slide_table(file):
     "A CSV file with `id,wsi` as a mapping from patch to slide; raises `ValueError` if a patch is on two slides"
     df = read_csv(file, ['id','wsi'], 'It should say in two columns which patch (id) is from which slide (wsi)').drop_duplicates()
     twice = df.id[df.id.duplicated()]
@@ -141,7 +145,7 @@ def make_table(id, label=None, slide=None, **more):
     slide = pd.array([pd.NA]*n if slide is None else list(slide), dtype='string')
     return pd.DataFrame(dict(id=pd.array(list(id), dtype='string'), label=label, slide=slide, **more))
 
-# %% ../nbs/01_source.ipynb #e770ed2a
+# %% ../nbs/01_source.ipynb #d914123f
 LABELS_HINT = 'It should have the columns id,label. Put the files of the Kaggle competition there, or draw a set with pcam_sample'
 
 class KaggleFolder(Source):
@@ -159,7 +163,7 @@ class KaggleFolder(Source):
         self.names = pictures(self.folder)
         df = self._usable(df.drop_duplicates())
         at = slides or (self.path/'slides.csv' if (self.path/'slides.csv').exists() else None)
-        wsi = read_slides(at).reindex(df.id).values if at else None
+        wsi = read_slide_table(at).reindex(df.id).values if at else None
         self.table = make_table(df.id, df.label, wsi)
 
     def _usable(self, df):

@@ -14,6 +14,7 @@ SECTIONS = [
     ('dense', 'Whole regions', 'A region of tissue by `dense`, which computes what overlapping patches share only once, and patch by patch; windows a second.'),
     ('slide', 'Whole slides', 'A slide from file to page with `d4net`; dense and patch by patch on the same windows; a slide of 19 × 19 mm; tumours at known places on drawn slides, '
      'searched by a network that was trained on drawn patches. FROC as Camelyon16 defines it.'),
+    ('app', 'The web app', '`d4net`, from the command to the page, and requests over HTTP on the same two cores; what is said of hostile uploads.'),
     ('accuracy', 'Accuracy', 'Contenders trained from scratch on the same real patches, for the same time or the same number of epochs, on three disjoint holdouts of '
      '960 patches whose predictions are pooled. Intervals: paired bootstrap over patches. The slides are not known, so patches of one slide may be on both sides: '
      'compare the contenders, not these figures with those of other sets.'),

@@ -102,6 +102,7 @@ def use_region(visit, predictor, slide, tmp):
     visit.upload('#region', slide)
     expect(page.locator('#region')).to_contain_text('⇣')
     page.get_by_role('button', name='Read it').click()
+    expect(page.locator('.progress-level').first).to_be_visible()
     expect(page.locator('#stage .stage')).to_be_visible(timeout=90_000)
     wanted = read_slide(predictor, slide, tmp/'read', progress=False)
     for o in (f"{wanted['score']:.3f}",f"{wanted['windows']:,}",wanted['metastasis']): expect(page.locator('.scroll').first).to_contain_text(o)

@@ -9,7 +9,7 @@ __all__ = ['MOST_PIXELS', 'MOST_REGION', 'MOST_FILES', 'MOST_BYTES', 'GONE', 'OR
            'example_files', 'patch_views', 'browser_can', 'point_controls', 'patch_tab', 'read_mpp', 'region_tab',
            'batch_tab', 'as_image', 'add_api', 'make_page', 'make_server', 'read_auth', 'check_port', 'serve']
 
-# %% ../nbs/12_app.ipynb #460a4fe6
+# %% ../nbs/12_app.ipynb #1e076bfe
 import html, io, json, math, os, signal, socket, tempfile, threading, time, warnings, zipfile, zlib
 from base64 import b64encode
 from contextlib import suppress
@@ -26,7 +26,7 @@ from .explain import ways
 from .explore import Picture, html_table
 from .infer import Predictor, write_submission
 from .sample import CENTRE, SIZE, UM_PER_PX, need, patch_bar
-from .slide import RESEARCH, SCANS, Scan, detections, read_slide, summary_table
+from .slide import SCANS, Scan, detections, read_slide, summary_table
 from .source import SUFFIXES, read_image
 from .store import to_size
 
@@ -91,10 +91,8 @@ def check_region(file):
     except Exception: return # Others say better what is wrong with it
     if n>MOST_REGION and not tiled: raise ValueError(f'The picture has more than {MOST_REGION/1e6:.0f} megapixels. Save it as a pyramidal TIFF')
 
-# %% ../nbs/12_app.ipynb #718c8919
-def zip_entries(
-    file:str|Path,
-):
+# %% ../nbs/12_app.ipynb #d9ad801b
+def zip_entries(file):
     "Yield name and bytes of the files in a zip; raises `ValueError` for one that is broken, too large, or leads out of itself"
     try:
         with zipfile.ZipFile(file) as z:
@@ -115,6 +113,7 @@ def _check_entries(entries):
     if len(entries)>MOST_FILES: raise ValueError(f'The zip holds {len(entries):,} files. At most {MOST_FILES} at a time')
     if sum(o.file_size for o in entries)>MOST_BYTES: raise ValueError(f'The zip unpacks to more than {MOST_BYTES>>20} MB')
 
+# %% ../nbs/12_app.ipynb #5bff1295
 def batch_entries(files):
     "Yield name and picture, or the reason why it can't be read, for all `files`, zips opened; raises `ValueError` for too many, or none"
     if len(files)>MOST_FILES: raise ValueError(f'{len(files):,} files. At most {MOST_FILES} at a time')
@@ -179,11 +178,11 @@ def _scale(judge, p, threshold):
             f'<path d="M{at(threshold)} 46l-6 10h12z" class="point"/><text x="{at(min(max(threshold, .1), .9))}" y="69">operating point</text>'
             f'<circle cx="{at(p)}" cy="35" r="9" class="dot"/><text x="{at(min(max(p, .09), .91))}" y="17">{percent(p)}</text></svg>')
 
-# %% ../nbs/12_app.ipynb #14937339
+# %% ../nbs/12_app.ipynb #c4ed2906
 @patch
 def region(self:Judge,
     file:str|Path,        # Scanner file or picture
-    out:str|Path,         # Folder to make
+    out:str|Path,         # Folder to make, in one that goes afterwards
     mpp:float=None,       # µm per px of the file; default: what it says
     stride:int=32,        # px from window to window
     threshold:float=None, # From which probability on a window is called tumour; default: the run's
@@ -191,8 +190,10 @@ def region(self:Judge,
 )->dict:                  # `summary`, the `scan`, probabilities `p` of its windows, and the most suspicious `places`
     "Read a region or slide; raises `ValueError`, `OSError` or `ImportError` with a reason"
     check_region(file)
-    summary = read_slide(self.scanner, file, out, mpp, stride, threshold=threshold, progress=progress)
-    scan = Scan(file, mpp, self.config.get('um_per_px', UM_PER_PX), stride)
+    held = Path(tempfile.mkdtemp(dir=Path(out).parent))/Path(file).name
+    os.link(file, held) # Uploads go after a while, however long a slide takes
+    summary = read_slide(self.scanner, held, out, mpp, stride, threshold=threshold, progress=progress)
+    scan = Scan(held, mpp, self.config.get('um_per_px', UM_PER_PX), stride)
     with Image.open(Path(out)/'heatmap.tif') as im: p = np.array(im)
     return dict(summary=summary, scan=scan, p=p, places=detections(scan, p, least=0, most=12))
 
@@ -206,7 +207,8 @@ def stage(scan, p, out):
     Image.fromarray(back).save(slide, 'jpeg', quality=85)
     Image.fromarray(colour).save(heat, 'png')
     place = f'left:{edge/w:.4%};top:{edge/h:.4%};width:{scan.stride*p.shape[1]/w:.4%};height:{scan.stride*p.shape[0]/h:.4%}'
-    return (f'<div class="stage" style="aspect-ratio:{w}/{h};max-width:min(100%,calc(75vh*{w/h:.4f}))"><img alt="The slide" src="{data_uri(slide.getvalue(), "jpeg")}">'
+    return (f'<div class="stage" style="aspect-ratio:{w}/{h};max-width:min(100%,calc(75vh*{w/h:.4f}))">'
+            f'<img alt="The slide" src="{data_uri(slide.getvalue(), "jpeg")}">'
             f'<div class="over"><img alt="Probability of tumour over the slide" style="{place}" src="{data_uri(heat.getvalue(), "png")}">'
             f'{_outlines(scan, w, h, out)}</div><div class="mark" hidden></div></div><p class="key">Probability of tumour '
             '<span class="low">0</span><span class="ramp"></span>1 · outlined: from the operating point on</p>')
@@ -234,7 +236,7 @@ def suspicious(seen):
         at.append(((x+SIZE/2)/w, (y+SIZE/2)/h))
     return shown, at
 
-# %% ../nbs/12_app.ipynb #ff4b8db3
+# %% ../nbs/12_app.ipynb #9ac85fdc
 @patch
 def batch(self:Judge,
     files:list,          # Pictures, and zips of pictures
@@ -258,6 +260,7 @@ def batch(self:Judge,
             bar.update(len(p[-1]))
     return pd.DataFrame(dict(id=list(good), probability=np.concatenate(p or [[]]))), pd.DataFrame(bad, columns=['id','reason'])
 
+# %% ../nbs/12_app.ipynb #47aa271d
 ORDERS = {'the most suspicious':lambda df, t: -df.probability, 'the least suspicious':lambda df, t: df.probability,
           'the closest to the operating point':lambda df, t: abs(df.probability-t), 'the first id':lambda df, t: df.id}
 
@@ -286,7 +289,7 @@ def batch_note(table, bad, threshold):
     if len(bad): out += f'<p>{len(bad):,} left out:</p>'+html_table(bad.head(50), False)
     return out
 
-# %% ../nbs/12_app.ipynb #bc551f4a
+# %% ../nbs/12_app.ipynb #1054d7cf
 def about(judge, report=None):
     "The model card of a run, and its figures with intervals, as markdown; on the validation patches unless `report` is the folder of an evaluation"
     with tempfile.TemporaryDirectory() as tmp: card = write_card(judge.run, report, Path(tmp)/'card.md').read_text(encoding='utf-8')
@@ -296,7 +299,8 @@ def about(judge, report=None):
         warnings.simplefilter('ignore') # That slides are not known: said below
         found = judge_figures(*judge.valid[:2], judge.threshold, judge.valid[2])
     alone = f'<p class="note">{ALONE}.</p>' if found['unit']=='patches' else ''
-    return card.replace('## Figures\n', f"## Figures\n\nOn the validation patches; intervals over {found['unit']}.\n\n{html_table(figures(found))}\n{alone}\n", 1)
+    text = f"## Figures\n\nOn the validation patches; intervals over {found['unit']}.\n\n{html_table(figures(found))}\n{alone}\n"
+    return card.replace('## Figures\n', text, 1)
 
 # %% ../nbs/12_app.ipynb #2b797a2f
 def only_path(control):
@@ -316,7 +320,7 @@ def told(f):
             raise gr.Error(say, print_exception=False, duration=30) from None
     return _f
 
-# %% ../nbs/12_app.ipynb #17e980e2
+# %% ../nbs/12_app.ipynb #8ea7fb45
 _CSS = """
 .gradio-container{max-width:min(1200px,100vw)!important;margin:auto}.gradio-container .main,.gradio-container .contain{max-width:100%;min-width:0}
 @media(max-width:600px){.gradio-container .main{padding:12px!important}.scale text{font-size:17px!important}
@@ -338,7 +342,7 @@ _CSS = """
 .stage svg{position:absolute;inset:0;width:100%;height:100%}.stage svg path{fill:none;stroke:#000;stroke-width:2px}
 .stage .mark{position:absolute;width:26px;height:26px;margin:-13px 0 0 -13px;border:3px solid #fff;border-radius:50%;box-shadow:0 0 0 3px #c2185b,inset 0 0 0 2px #c2185b}
 .key{font-size:.9rem}.ramp{display:inline-block;width:8rem;height:.7rem;margin:0 .4rem;background:linear-gradient(90deg,#30123b,#4662d7,#36aaf9,#1ae4b6,#72fe5e,#c8ef34,#faba39,#f66b19,#ca2a04,#7a0403)}
-.scroll{overflow-x:auto}.scroll th,.scroll td{white-space:nowrap}.scroll th,.scroll td{padding:.15rem .6rem;text-align:right}.scroll th{text-align:left}
+.scroll{overflow-x:auto}.scroll td{white-space:nowrap}.scroll th,.scroll td{padding:.15rem .6rem;text-align:right}.scroll th{text-align:left}
 """
 # What Gradio leaves undone for screen readers: a label without role, pictures without name in buttons, a button that holds a button
 _MEND = """<script>new MutationObserver(() => {
@@ -357,7 +361,7 @@ EXAMPLES = Path(__file__).parent/'examples' if '__file__' in globals() else Path
 
 def example_files(): return sorted(EXAMPLES.glob('*.png'))
 
-# %% ../nbs/12_app.ipynb #404c90d6
+# %% ../nbs/12_app.ipynb #c1a0fb46
 def patch_views(judge, x, how):
     "Two pictures of a patch: as it is, and with what moved the network"
     return enlarge(x), enlarge(overlay(x, judge.moved(x, how)))
@@ -374,7 +378,8 @@ def browser_can(file):
 def point_controls(gr, judge):
     "A slider for the operating point, and a choice of points that sets it"
     slider = gr.Slider(1e-4, 1, judge.threshold, step=1e-4, label='Operating point', info='From this probability on it is called tumour')
-    choice = gr.Radio([(f'{v:.4g}: {k}', v) for k,v in judge.marks().items()], value=judge.threshold, label='Or what the validation patches promise', info='With 95 % confidence, for patches like these')
+    choice = gr.Radio([(f'{v:.4g}: {k}', v) for k,v in judge.marks().items()], value=judge.threshold,
+                      label='Or what the validation patches promise', info='With 95 % confidence, for patches like these')
     choice.input(lambda o: o, choice, slider, **QUICK)
     slider.input(lambda o: o if o in judge.marks().values() else None, slider, choice, **QUICK)
     return slider
@@ -415,12 +420,13 @@ def patch_tab(gr, judge):
     how.input(view, [state,how], views, **one_at_a_time)
     slider.change(say, [state,slider], said, trigger_mode='always_last', **QUICK)
 
-# %% ../nbs/12_app.ipynb #a802c427
+# %% ../nbs/12_app.ipynb #247e9527
 def read_mpp(text):
     "µm per px as people type it; None for nothing"
     try: return float(text.replace(',', '.')) if text.strip() else None
     except ValueError: raise ValueError(f'µm per px is {text!r}: give a number, for example 0.25') from None
 
+# %% ../nbs/12_app.ipynb #9f76e6f9
 def region_tab(gr, judge, work):
     "A region or slide: heatmap, the most suspicious patches, files"
     with gr.Row():
@@ -453,7 +459,7 @@ def region_tab(gr, judge, work):
     def choose(places, event:gr.SelectData): return '{:.3%} {:.3%}'.format(*places[event.index])
     gallery.select(choose, places, at, **QUICK).then(None, at, js=_MARK, api_visibility='private')
 
-# %% ../nbs/12_app.ipynb #e1fc3f75
+# %% ../nbs/12_app.ipynb #b3c99468
 def batch_tab(gr, judge, work):
     "Many patches: a table, a histogram, a submission"
     with gr.Row():
@@ -476,13 +482,14 @@ def batch_tab(gr, judge, work):
     def look(files, resize, threshold, order, progress=gr.Progress(track_tqdm=True)):
         if not files: raise ValueError('Choose files first')
         state = judge.batch(files, resize)
-        with tempfile.TemporaryDirectory(dir=work) as tmp: yield state, *show(state, threshold, order), str(write_submission(state[0], Path(tmp)/'submission.csv'))
+        with tempfile.TemporaryDirectory(dir=work) as tmp:
+            yield state, *show(state, threshold, order), str(write_submission(state[0], Path(tmp)/'submission.csv'))
     start.click(look, [files,resize,point,order], [state,said,table,plot,files_out], api_visibility='private', concurrency_id='batch')
     gr.on([point.change,order.input], show, [state,point,order], [said,table,plot], trigger_mode='always_last', **QUICK)
 
 def as_image(fig): return Image.open(io.BytesIO(fig.png()))
 
-# %% ../nbs/12_app.ipynb #90d65ed9
+# %% ../nbs/12_app.ipynb #c48f39a2
 def add_api(gr, judge, work):
     "The endpoints /patch, /region and /batch"
     point = lambda threshold: judge.threshold if threshold is None else threshold
@@ -510,9 +517,10 @@ def add_api(gr, judge, work):
         threshold,mpp,stride = gr.Number(None, label='threshold'),gr.Number(None, label='mpp'),gr.Number(32, label='stride')
         resize,written,call = gr.Checkbox(label='resize'),gr.File(label='written', file_count='multiple'),gr.Button()
         how,moved = gr.Textbox('', label='how'),gr.Image(label='moved', format='png')
-    for f,ins,outs,what in ((patch,[file,threshold,resize,how],[answer,moved],'A picture of 96×96 px or more: its probability, the decision, and what moved the network'),
-                            (region,[file,mpp,stride,threshold],[answer,written],'A region or slide: its summary, and its files'),
-                            (batch,[files,threshold,resize],answer,'Pictures, or zips of pictures: their probabilities and decisions')):
+    for f,ins,outs,what in (
+            (patch, [file,threshold,resize,how], [answer,moved], 'A picture of 96×96 px or more: probability, decision, what moved the network'),
+            (region, [file,mpp,stride,threshold], [answer,written], 'A region or slide: its summary, and its files'),
+            (batch, [files,threshold,resize], answer, 'Pictures, or zips of pictures: their probabilities and decisions')):
         call.click(f, ins, outs, api_name=f.__name__, api_description=what, concurrency_id=f.__name__, show_progress='hidden')
 
 # %% ../nbs/12_app.ipynb #d5d552f2
@@ -535,7 +543,7 @@ def make_page(
 
 TITLE = 'pcam_nb'
 
-# %% ../nbs/12_app.ipynb #1edd87b7
+# %% ../nbs/12_app.ipynb #3ba96f4d
 def make_server(
     run:str|Path,          # Folder of a run
     work:Path,             # Folder for uploads, and for what is made on the way
@@ -555,12 +563,15 @@ def make_server(
 
     @server.get('/health')
     def health(): return dict(status='ok', arch=judge.config['arch'], version=version('pcam_nb'))
-    system = ['system-ui','sans-serif']
-    theme = gr.themes.Default(primary_hue='blue', font=system, font_mono=['ui-monospace','monospace'])
-    quiet = ('body_text_color_subdued','block_info_text_color','block_label_text_color','block_title_text_color','input_placeholder_color')
-    theme = theme.set(button_primary_background_fill='*primary_700', button_primary_background_fill_hover='*primary_800', **{o:'*neutral_600' for o in quiet}, **{f'{o}_dark':'*neutral_300' for o in quiet}) # Gradio's own are too pale to read
     return gr.mount_gradio_app(server, make_page(judge, made, report, keep), '/', auth=auth, root_path=root_path or None, max_file_size=f'{most_mb}mb',
-        theme=theme, css=_CSS, head=_MEND, ssr_mode=False, pwa=False, enable_monitoring=False, footer_links=['api'], show_error=True)
+        theme=_theme(gr), css=_CSS, head=_MEND, ssr_mode=False, pwa=False, enable_monitoring=False, footer_links=['api'], show_error=True)
+
+def _theme(gr):
+    "Gradio's look with the fonts of the system, and with colours that can be read"
+    theme = gr.themes.Default(primary_hue='blue', font=['system-ui','sans-serif'], font_mono=['ui-monospace','monospace'])
+    pale = ('body_text_color_subdued','block_info_text_color','block_label_text_color','block_title_text_color','input_placeholder_color')
+    return theme.set(button_primary_background_fill='*primary_700', button_primary_background_fill_hover='*primary_800',
+                     **{o:'*neutral_600' for o in pale}, **{f'{o}_dark':'*neutral_300' for o in pale})
 
 # %% ../nbs/12_app.ipynb #cc5e337b
 def read_auth(auth):

@@ -190,7 +190,7 @@ def slides_across(table, side):
     n = known.groupby('slide').side.nunique()
     return n[n>1].index.tolist()
 
-# %% ../nbs/03_explore.ipynb #b27061f4
+# %% ../nbs/03_explore.ipynb #d2de3c77
 _STYLE = """body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;color:#222}
 h1{font-size:1.7rem}h2{font-size:1.2rem;margin-top:2rem;border-bottom:1px solid #ddd}img{max-width:100%;height:auto}
 table{border-collapse:collapse;font-size:.9rem;margin-bottom:1.2rem}.about td{text-align:left}td,th{padding:.2rem .7rem;text-align:right;border-bottom:1px solid #eee}
@@ -203,7 +203,7 @@ def picture(fig, alt):
 
 def html_table(df, index=True):
     "A DataFrame as HTML, in a box that scrolls where the page is narrow"
-    return f'<div class="scroll">{df.to_html(border=0, index=index)}</div>'
+    return f'<div class="scroll" tabindex="0">{df.to_html(border=0, index=index)}</div>'
 
 def html_page(
     title:str,

@@ -13,6 +13,7 @@ import numpy as np
 from sklearn.metrics import accuracy_score, f1_score, roc_auc_score
 from sklearn.model_selection import StratifiedKFold
 from pcam_nb.evaluate import counted_figures, draw_counts, ece
+from pcam_nb.explore import Picture
 from pcam_nb.store import open_store
 from pcam_nb.train import Recipe
 
@@ -60,6 +61,17 @@ def bootstrap(y, ps, rounds=2000):
     return np.stack([aucs(p) for p in ps], 1)
 
 
+def plot(names, auc, low, high):
+    "AUCs with their intervals, the best on top"
+    order = np.argsort(auc)
+    fig = Picture(8, .4*len(names)+.9)
+    ax = fig.subplots()
+    ax.errorbar(np.array(auc)[order], range(len(names)), xerr=np.abs(np.array([low, high])[:,order]-np.array(auc)[order]), fmt='o', capsize=3, c='#1f5fa8')
+    ax.set(yticks=range(len(names)), yticklabels=[names[i] for i in order], xlabel='AUC, 95 % interval')
+    ax.grid(axis='x', alpha=.3)
+    return fig
+
+
 def compare(name, contenders, own, args):
     "Train the `contenders` and write a table of them, with differences to the one that is called `own`"
     path,keep = kaggle_folder(args.data, args.n)
@@ -81,6 +93,7 @@ def compare(name, contenders, own, args):
             f'{names[own]} minus this':'' if i==own else f'{auc[own]-auc[i]:+.4f} ({dlow[i]:+.4f} to {dhigh[i]:+.4f})',
             'accuracy':f"{accuracy_score(y, r['p']>.5):.3f}", 'F1':f"{f1_score(y, r['p']>.5):.3f}", 'ECE':f"{ece(y, r['p']):.3f}",
             'parameters':f"{r['parameters']:,.0f}", 'epochs':f"{r['epochs']:.1f}", 'training, s':f"{r['seconds']:.0f}", 'ms a patch':f"{r['ms']:.2f}"})
+    (Path(args.out)/f'{name}.png').write_bytes(plot(names, auc, low, high).png(110))
     finish(name, args, rows, holdouts=holdouts)
 
 

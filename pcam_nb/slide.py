@@ -11,8 +11,8 @@ __all__ = ['SCANS', 'TIFF', 'NOT_A_SLIDE', 'CELL', 'READ', 'SATURATION', 'STRIP'
            'write_slide_files', 'open_progress', 'read_slide', 'check_slide_options', 'list_slides', 'sum_of',
            'run_sums', 'read_slides']
 
-# %% ../nbs/11_slide.ipynb #2a2865b3
-import hashlib, html, json, math, os, shutil, warnings
+# %% ../nbs/11_slide.ipynb #8dcc569d
+import hashlib, html, json, math, os, shutil, threading, warnings
 from functools import lru_cache
 from pathlib import Path
 
@@ -90,7 +90,7 @@ def open_file(path):
         plain = suffix in SUFFIXES and not (suffix in TIFF and _is_tiled(path))
         return PlainFile(path) if plain else ScannerFile(path)
 
-# %% ../nbs/11_slide.ipynb #a4f5a040
+# %% ../nbs/11_slide.ipynb #fd2bbd5b
 CELL = 8 # Side of the cells of the tissue mask, in px of the run's resolution
 
 def area_weights(
@@ -118,7 +118,7 @@ def area_mean(
     "The mean over every px of a coarser grid"
     h,w = x.shape[:2]
     rows,out = np.empty((shape[0], w, 3), np.float32),np.empty((*shape, 3), np.float32)
-    with _blas.limit(limits=1, user_api='blas'): # The network, which computes meanwhile, needs the other cores
+    with _alone, _blas.limit(limits=1, user_api='blas'): # The network, which computes meanwhile, needs the other cores
         for to,of,weight in area_weights(starts[0], scales[0], shape[0], h):
             rows[to] = (weight @ x[of].reshape(len(x[of]), -1).astype(np.float32)).reshape(-1, w, 3)
         flat,each = rows.reshape(shape[0], -1),np.eye(3, dtype=np.float32)
@@ -126,7 +126,7 @@ def area_mean(
             out[:,to] = (flat[:,3*of.start:3*of.stop] @ np.kron(weight, each).T).reshape(shape[0], -1, 3)
     return out
 
-_blas = ThreadpoolController()
+_blas,_alone = ThreadpoolController(),threading.Lock() # A limit that another thread sets meanwhile would stay
 
 # %% ../nbs/11_slide.ipynb #edbe10d0
 class Scan:

@@ -26,7 +26,7 @@ class User:
         "What an endpoint answers, or the sentence that it refuses with"
         event = self.web.post(f'/gradio_api/call/{endpoint}', json=dict(data=data)).json()['event_id']
         *_,kind,value = [o.split(': ', 1)[1] for o in self.web.get(f'/gradio_api/call/{endpoint}/{event}').text.splitlines() if o.startswith(('event: ','data: '))]
-        return json.loads(value) if kind=='complete' else str(value)
+        return json.loads(value) if kind=='complete' else json.loads(value)['error']
 
     def judge(self, name, data, how='Grad-CAM'):
         "Upload a patch and have it judged"

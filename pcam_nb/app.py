@@ -9,11 +9,11 @@ __all__ = ['MOST_PIXELS', 'MOST_REGION', 'MOST_FILES', 'MOST_BYTES', 'GONE', 'OR
            'example_files', 'patch_views', 'browser_can', 'point_controls', 'patch_tab', 'read_mpp', 'region_tab',
            'batch_tab', 'as_image', 'add_api', 'make_page', 'make_server', 'read_auth', 'check_port', 'serve']
 
-# %% ../nbs/12_app.ipynb #1e076bfe
+# %% ../nbs/12_app.ipynb #b4911206
 import html, io, json, math, os, signal, socket, tempfile, threading, time, warnings, zipfile, zlib
 from base64 import b64encode
 from contextlib import suppress
-from functools import wraps
+from functools import cache, wraps
 from importlib.metadata import version
 from pathlib import Path
 
@@ -523,7 +523,7 @@ def add_api(gr, judge, work):
             (batch, [files,threshold,resize], answer, 'Pictures, or zips of pictures: their probabilities and decisions')):
         call.click(f, ins, outs, api_name=f.__name__, api_description=what, concurrency_id=f.__name__, show_progress='hidden')
 
-# %% ../nbs/12_app.ipynb #d5d552f2
+# %% ../nbs/12_app.ipynb #8d3c64a2
 def make_page(
     judge:Judge,
     work:Path,            # Folder for what is made on the way
@@ -537,7 +537,9 @@ def make_page(
         with gr.Tab('Patch', id='patch'): patch_tab(gr, judge)
         with gr.Tab('Region or slide', id='region'): region_tab(gr, judge, work)
         with gr.Tab('Batch', id='batch'): batch_tab(gr, judge, work)
-        with gr.Tab('About', id='about'): gr.Markdown(about(judge, report), elem_id='card')
+        with gr.Tab('About', id='about') as tab:
+            card = gr.Markdown('The figures are being computed.', elem_id='card')
+            tab.select(cache(lambda: about(judge, report)), None, card, api_visibility='private', concurrency_id='about')
         add_api(gr, judge, work)
     return page.queue(max_size=100)
 

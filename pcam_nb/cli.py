@@ -294,7 +294,7 @@ def pcam_predict(
     say(f'Predicted {len(table):,} patches: {out}')
     return report_skipped(skipped, Path(out).parent)
 
-# %% ../nbs/13_cli.ipynb #2a58c877
+# %% ../nbs/13_cli.ipynb #d62c1490
 @command
 def pcam_slide(
     run:str,               # Folder of the run, or a file that pcam_export wrote
@@ -304,7 +304,7 @@ def pcam_slide(
     stride:int=32,         # px from window to window, a multiple of 8
     tta:int=1,             # Test-time augmentation: average over 1, 4 or 8 symmetries of the square
     threshold:float=None,  # From which probability on a window is called tumour (default: the run's)
-    strip:int=None,        # Rows of windows that are scored at a time: more are faster, and need more memory (default: 24, or all of a small slide)
+    strip:int=None,        # Rows of windows that are scored at a time: more are faster, and need more memory (default: 16, or all of a small slide)
     resume:bool=False,     # Go on with slides that a killed call left unfinished
     device:str=None,       # cpu, cuda, … (default: the fastest)
 ):

@@ -16,7 +16,7 @@ from torch import nn
 from .augment import turn
 from .sample import SIZE
 
-# %% ../nbs/06_model.ipynb #5b58d692
+# %% ../nbs/06_model.ipynb #b93c6fd2
 class CentrePool(nn.Module):
     "N×C×H×W to N×2C: the mean over the map, and the mean over the middle third of each side"
     def forward(self, x):
@@ -36,17 +36,24 @@ class CentrePool(nn.Module):
         step:int=1,     # Cells from one window to the next
     )->torch.Tensor:    # N×2C×rows×columns
         "What `forward` gives for every window of a larger map, sharing the sums"
+        return self.window_means(x, cells, step).to(x.dtype)
+
+    def window_means(self, x, cells, step):
+        "The means of `dense`, in double precision where the device has it: small blocks first, then blocks of blocks"
+        def _means(x, side):
+            block = math.gcd(side, step)
+            x = F.avg_pool2d(x, block) if block>1 else x
+            return F.avg_pool2d(x if x.device.type=='mps' else x.double(), side//block, step//block)
         mid = self.middle(cells)
-        whole = F.avg_pool2d(x, cells, step)
-        centre = F.avg_pool2d(x[:,:,mid.start:,mid.start:], mid.stop-mid.start, step)[:,:,:whole.shape[2],:whole.shape[3]]
-        return torch.cat([whole, centre], 1)
+        whole,centre = _means(x, cells),_means(x[:,:,mid.start:,mid.start:], mid.stop-mid.start)
+        return torch.cat([whole, centre[:,:,:whole.shape[2],:whole.shape[3]]], 1)
 
 # %% ../nbs/06_model.ipynb #d0e01f6b
 class PatchHead(nn.Sequential):
     "Map of `width` channels to one logit: N×C×H×W to N×1"
     def __init__(self, width, dropout=.3): super().__init__(CentrePool(), nn.Dropout(dropout), nn.Linear(2*width, 1))
 
-# %% ../nbs/06_model.ipynb #15cfd3ec
+# %% ../nbs/06_model.ipynb #f069ca67
 def map_side(body, size=SIZE):
     "Side of the map that `body` makes of `size`×`size`, and the pixels from cell to cell; raises `ValueError` if it wouldn't fit a slide"
     stride = 1
@@ -73,9 +80,9 @@ class TexturePool(CentrePool):
 
     def dense(self, x, cells, step=1):
         "What `forward` gives for every window of a larger map, N×4C×rows×columns; see `CentrePool.dense`"
-        means,squares = super().dense(x, cells, step),super().dense(x*x, cells, step)
-        parts = zip(means.chunk(2, 1), self.spread(squares-means*means).chunk(2, 1))
-        return torch.cat([o for part in parts for o in part], 1)
+        means,squares = [self.window_means(o, cells, step) for o in (x, x*x)]
+        parts = zip(means.chunk(2, 1), self.spread(squares-means*means).chunk(2, 1)) # What is alike is subtracted: hence the precision
+        return torch.cat([o for part in parts for o in part], 1).to(x.dtype)
 
 class Sliding(nn.Module):
     "A network without padding: N×3×96×96 to N×1 logits, and, by `dense`, a region to a map of logits"

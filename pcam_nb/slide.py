@@ -51,7 +51,7 @@ class PlainFile:
         "Pixels of a region, uint8 h×w×3"
         return self.pixels[y:y+h,x:x+w]
 
-# %% ../nbs/11_slide.ipynb #42dadc4c
+# %% ../nbs/11_slide.ipynb #16bdec71
 class ScannerFile:
     "A file that OpenSlide reads; `levels` are (width, height), `mpp` the µm per px of the first along x and y, or None"
     def __init__(self, path):
@@ -68,7 +68,7 @@ class ScannerFile:
         ratio = self.slide.level_downsamples[level]
         try: im = self.slide.read_region((round(x*ratio), round(y*ratio)), level, (w,h))
         except self.error as e: raise ValueError(f'damaged ({e})') from None
-        if im.getchannel('A').getextrema()[0]==255: return np.asarray(im)[...,:3] # Nothing is missing
+        if im.getchannel('A').getextrema()[0]==255: return np.asarray(im.convert('RGB')) # Nothing is missing
         out = Image.new('RGB', im.size, 'white')
         out.paste(im, mask=im.getchannel('A'))
         return np.asarray(out)
@@ -317,8 +317,8 @@ def _dense_logits(self:Predictor, x, stride, tta):
         maps = [turn(self.model.dense(o, stride), INVERSE[k], (1,2)) for k,o in enumerate(turned)]
         return torch.stack(maps).mean(0)[0].float().cpu().numpy()
 
-# %% ../nbs/11_slide.ipynb #880359ce
-STRIP,WHOLE = 24,48 # Rows of windows that are scored at a time, and columns of a tile; a slide of up to so many a side is one tile
+# %% ../nbs/11_slide.ipynb #89069683
+STRIP,WHOLE = 16,48 # Rows of windows that are scored at a time, and columns of a tile; a slide of up to so many a side is one tile
 
 def tiles_of(wanted, rows, step):
     "The parts of `rows` (a range) of the windows that hold any wanted: top, left, bottom, right, as small as they can be"
@@ -328,13 +328,13 @@ def tiles_of(wanted, rows, step):
         (r,c) = [np.flatnonzero(part.any(o)) for o in (1,0)]
         yield rows.start+r[0], left+c[0], rows.start+r[-1]+1, left+c[-1]+1
 
-# %% ../nbs/11_slide.ipynb #325cd4b6
+# %% ../nbs/11_slide.ipynb #3a1c44ab
 def score_scan(
     predictor:Predictor,
     scan:Scan,
     wanted:np.ndarray,      # rows×cols bool, from `windows_with_tissue`
     tta:int=1,              # Average over 1, 4 or 8 symmetries of the square
-    strip:int=None,         # Rows of windows at a time; default: 24, or all of a small slide
+    strip:int=None,         # Rows of windows at a time; default: 16, or all of a small slide
     dense:bool=None,        # See `Predictor.map_logits`
     out:np.ndarray=None,    # Where to put the logits, rows×cols float32, and which rows are done, rows bool: a pair
     progress:bool=True,     # Show a progress bar?
@@ -570,7 +570,7 @@ def open_progress(folder, job, shape, resume):
         (folder/'job.json').write_text(json.dumps(job)) # Last: where it is, the others are whole
     return tuple(np.load(folder/f'{o}.npy', mmap_mode='r+') for o in ('logits','done'))
 
-# %% ../nbs/11_slide.ipynb #22b554ab
+# %% ../nbs/11_slide.ipynb #3b3d6e4a
 def read_slide(
     predictor:Predictor,
     path:str|Path,          # Scanner file or picture
@@ -579,7 +579,7 @@ def read_slide(
     stride:int=32,          # px from window to window
     tta:int=1,              # Average over 1, 4 or 8 symmetries of the square
     threshold:float=None,   # From which probability on a window is called tumour; default: the run's
-    strip:int=None,         # Rows of windows at a time; default: 24, or all of a small slide
+    strip:int=None,         # Rows of windows at a time; default: 16, or all of a small slide
     resume:bool=False,      # Go on where a killed call stopped?
     job:dict=None,          # What tells this work from other work; default: the arguments
     progress:bool=True,     # Show a progress bar?

@@ -2,7 +2,7 @@
 import shlex
 from configparser import ConfigParser
 from pathlib import Path
-from setuptools import setup, find_packages
+from setuptools import setup, find_namespace_packages
 
 parser = ConfigParser(delimiters=['='], interpolation=None)
 parser.read(Path(__file__).parent/'settings.ini', encoding='utf-8')
@@ -32,7 +32,7 @@ setup(
         'Natural Language :: English',
         *[f'Programming Language :: Python :: {v}' for v in pythons],
     ],
-    packages=find_packages(include=['pcam_nb', 'pcam_nb.*']),
+    packages=find_namespace_packages(include=['pcam_nb', 'pcam_nb.*'], exclude=['*.__pycache__']),
     include_package_data=True,
     python_requires='>=' + cfg['min_python'],
     install_requires=shlex.split(cfg['requirements']),

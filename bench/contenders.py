@@ -7,7 +7,7 @@ from pathlib import Path
 
 from common import arguments
 from peers import StudyCNN, StudyFiles, fastai_dls, reference_net
-import numpy as np, torch
+import torch
 import torch.nn.functional as F
 from fastai.vision.all import Callback, CancelFitException, CancelValidException, resnet18, set_seed, vision_learner
 from PIL import Image

@@ -1,6 +1,5 @@
 """Write bench/README.md from the newest results."""
 import json
-from pathlib import Path
 
 from common import HERE, markdown
 

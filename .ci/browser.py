@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np, pandas as pd
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect, sync_playwright
-from pcam_nb.app import example_files, percent
+from pcam_nb.app import data_uri, example_files, percent
 from pcam_nb.infer import Predictor
 from pcam_nb.sample import draw_slide
 from pcam_nb.slide import read_slide
@@ -33,7 +33,12 @@ class Visit:
         self.page.goto(address)
         self.page.locator('#drop').wait_for()
 
-    def open(self, tab): self.page.get_by_role('tab', name=tab, exact=True).click()
+    def open(self, tab):
+        "Open a tab, which Gradio may have put away behind its button for more tabs on a narrow screen"
+        shown = self.page.get_by_role('tab', name=tab, exact=True)
+        if shown.count(): return shown.click()
+        self.page.get_by_label('More tabs').click()
+        self.page.locator('.overflow-dropdown').get_by_text(tab, exact=True).click()
 
     def upload(self, where, *files): self.page.locator(f'{where} input[type=file]').set_input_files([str(o) for o in files])
 
@@ -71,7 +76,7 @@ def use_patch(visit, predictor, files):
         expect(said).to_contain_text('Drop, paste or choose')
     file = example_files()[1]
     page.evaluate('''async url => { const bytes = await (await fetch(url)).blob();
-        await navigator.clipboard.write([new ClipboardItem({'image/png': bytes})]) }''', f'data:image/png;base64,{base64(file)}')
+        await navigator.clipboard.write([new ClipboardItem({'image/png': bytes})]) }''', data_uri(file.read_bytes(), 'png'))
     page.get_by_label('Paste from clipboard').first.click()
     p = float(predictor.predict(read_image(file), 8)[0])
     expect(said.locator('.big')).to_have_text(percent(p))
@@ -88,11 +93,6 @@ def use_patch(visit, predictor, files):
     assert shown.get_attribute('src')==before # The network was not asked again
     page.get_by_label(re.compile('the run.s own')).first.check()
     expect(said).to_contain_text(f"operating point {predictor.config['threshold']:.4g}")
-
-
-def base64(file):
-    from base64 import b64encode
-    return b64encode(Path(file).read_bytes()).decode()
 
 
 def use_region(visit, predictor, slide, tmp):

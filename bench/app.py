@@ -95,8 +95,11 @@ class Zeros(io.RawIOBase):
 
 def hostile(user, patch, upload_mb):
     "What is said of bad uploads: name to sentence"
-    say = lambda name, data, endpoint='patch': user.call(endpoint, *ask(endpoint, user.upload(name, data).json()[0]))
-    ask = lambda endpoint, path: ([as_file(path)], None, False) if endpoint=='batch' else (as_file(path), None, False, '') if endpoint=='patch' else (as_file(path), 1., 32, None)
+    more = dict(patch=(None, False, ''), region=(1., 32, None), batch=(None, False)) # What each endpoint takes beside the file, or files
+
+    def say(name, data, endpoint='patch'):
+        file = as_file(user.upload(name, data).json()[0])
+        return user.call(endpoint, [file] if endpoint=='batch' else file, *more[endpoint])
     res = {'text file':say('a.png', b'no picture'), 'cut PNG':say('a.png', patch[:500]), 'empty file':say('a.png', b''), '1×1 px':say('a.png', png(1, 'L')),
            '30,000×30,000 px':say('a.png', png(30000, '1')), '30,000×30,000 px as a region':say('a.png', png(30000, '1'), 'region'),
            'zip bomb':say('a.zip', zipped(**{f'{i}.png':bytes(2**26) for i in range(16)}), 'batch'),

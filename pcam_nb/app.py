@@ -4,12 +4,12 @@
 
 # %% auto #0
 __all__ = ['MOST_PIXELS', 'MOST_REGION', 'MOST_FILES', 'MOST_BYTES', 'GONE', 'ORDERS', 'EXAMPLES', 'QUICK', 'TITLE', 'Judge',
-           'read_upload', 'check_region', 'zip_entries', 'batch_entries', 'enlarge', 'overlay', 'data_uri', 'percent',
-           'verdict', 'stage', 'suspicious', 'decided', 'histogram', 'batch_note', 'about', 'only_path', 'told',
+           'read_upload', 'check_region', 'zip_entries', 'batch_entries', 'enlarge', 'data_uri', 'percent', 'verdict',
+           'stage_size', 'stage', 'suspicious', 'decided', 'histogram', 'batch_note', 'about', 'only_path', 'told',
            'example_files', 'patch_views', 'browser_can', 'point_controls', 'patch_tab', 'read_mpp', 'region_tab',
            'batch_tab', 'as_image', 'add_api', 'make_page', 'make_server', 'read_auth', 'check_port', 'serve']
 
-# %% ../nbs/12_app.ipynb #b4911206
+# %% ../nbs/12_app.ipynb #c00193af
 import html, io, json, math, os, signal, socket, tempfile, threading, time, warnings, zipfile, zlib
 from base64 import b64encode
 from contextlib import suppress
@@ -22,11 +22,11 @@ from fastcore.basics import patch
 from matplotlib import colormaps
 from PIL import Image
 from .evaluate import ALONE, figures, judge as judge_figures, look_again, operating_points, read_valid, write_card
-from .explain import ways
+from .explain import overlay, ways
 from .explore import Picture, html_table
 from .infer import Predictor, write_submission
 from .sample import CENTRE, SIZE, UM_PER_PX, need, patch_bar
-from .slide import SCANS, Scan, detections, read_slide, summary_table
+from .slide import SCANS, TIFF, Scan, detections, is_tiled, read_slide, summary_table
 from .source import SUFFIXES, read_image
 from .store import to_size
 
@@ -62,7 +62,7 @@ class Judge:
         "What moved the network, 96×96, for a patch `x`; `how` is one of `ways`"
         with self.alone: return self.ways[how](self.predictor, x[None])[0] # Grad-CAM leaves hooks in the network for a moment
 
-# %% ../nbs/12_app.ipynb #0b2c6109
+# %% ../nbs/12_app.ipynb #a0990eff
 MOST_PIXELS,MOST_REGION = 4096**2,10**8 # Of the picture of a patch; of a region that is not a scanner file
 MOST_FILES,MOST_BYTES = 400,200*2**20   # Of a batch, unpacked
 GONE = 'The upload is no longer there. Upload it again'
@@ -86,10 +86,10 @@ def check_region(file):
     if not Path(file).exists(): raise ValueError(GONE)
     if Path(file).suffix.lower() in SCANS: return
     try:
-        with Image.open(file) as im: n,tiled = im.width*im.height,322 in getattr(im, 'tag_v2', ())
-    except Image.DecompressionBombError: n,tiled = 10**12,Path(file).suffix.lower() in ('.tif','.tiff')
+        with Image.open(file) as im: n = im.width*im.height
+    except Image.DecompressionBombError: n = 10**12
     except Exception: return # Others say better what is wrong with it
-    if n>MOST_REGION and not tiled: raise ValueError(f'The picture has more than {MOST_REGION/1e6:.0f} megapixels. Save it as a pyramidal TIFF')
+    if n>MOST_REGION and not is_tiled(file): raise ValueError(f'The picture has more than {MOST_REGION/1e6:.0f} megapixels. Save it as a pyramidal TIFF')
 
 # %% ../nbs/12_app.ipynb #d9ad801b
 def zip_entries(file):
@@ -127,7 +127,7 @@ def batch_entries(files):
             except ValueError as e: yield name, str(e)
     if not n: raise ValueError('There is no picture in it')
 
-# %% ../nbs/12_app.ipynb #06e5acb0
+# %% ../nbs/12_app.ipynb #8cc8b2d0
 def enlarge(
     x:np.ndarray, # uint8, 96×96×3
     k:int=4,      # Pixels for each
@@ -139,15 +139,6 @@ def enlarge(
         t,u = a-side,b+side
         out[t,t:u+1] = out[u,t:u+1] = out[t:u+1,t] = out[t:u+1,u] = colour
     return out
-
-def overlay(
-    x:np.ndarray,   # uint8, h×w×3
-    m:np.ndarray,   # h×w: what speaks for tumour is positive
-)->np.ndarray:      # uint8
-    "A map over a patch, in the colours of `show_maps`"
-    m = m/max(abs(m).max(), 1e-9)
-    alpha = .6*np.clip(abs(m), .15, 1)[...,None]
-    return ((1-alpha)*x+255*alpha*colormaps['RdBu_r']((m+1)/2)[...,:3]).astype(np.uint8)
 
 def data_uri(data, kind): return f'data:image/{kind};base64,{b64encode(data).decode()}'
 
@@ -178,7 +169,7 @@ def _scale(judge, p, threshold):
             f'<path d="M{at(threshold)} 46l-6 10h12z" class="point"/><text x="{at(min(max(threshold, .1), .9))}" y="69">operating point</text>'
             f'<circle cx="{at(p)}" cy="35" r="9" class="dot"/><text x="{at(min(max(p, .09), .91))}" y="17">{percent(p)}</text></svg>')
 
-# %% ../nbs/12_app.ipynb #c4ed2906
+# %% ../nbs/12_app.ipynb #e50c53b0
 @patch
 def region(self:Judge,
     file:str|Path,        # Scanner file or picture
@@ -197,11 +188,15 @@ def region(self:Judge,
     with Image.open(Path(out)/'heatmap.tif') as im: p = np.array(im)
     return dict(summary=summary, scan=scan, p=p, places=detections(scan, p, least=0, most=12))
 
+def stage_size(scan):
+    "Px of the grid for one of the picture on the page, and the height and width that it shows, in px of the grid"
+    f = -(-max(scan.size)//1400)
+    return f, [n//f*f for n in scan.size]
+
 def stage(scan, p, out):
     "A slide with the heatmap over it and its regions outlined, as HTML; `out` is the folder that `read_slide` wrote"
-    f = -(-max(scan.size)//1400)
+    (f,(h,w)),edge = stage_size(scan),(SIZE-scan.stride)/2
     back = scan.overview(f).clip(0, 255).astype(np.uint8)
-    (h,w),edge = [f*o for o in back.shape[:2]],(SIZE-scan.stride)/2
     colour = np.uint8(255*np.dstack([colormaps['turbo'](np.nan_to_num(p))[...,:3], np.where(np.isnan(p), 0, .25+.75*np.nan_to_num(p))]))
     slide,heat = io.BytesIO(),io.BytesIO()
     Image.fromarray(back).save(slide, 'jpeg', quality=85)
@@ -213,7 +208,7 @@ def stage(scan, p, out):
             f'{_outlines(scan, w, h, out)}</div><div class="mark" hidden></div></div><p class="key">Probability of tumour '
             '<span class="low">0</span><span class="ramp"></span>1 · outlined: from the operating point on</p>')
 
-# %% ../nbs/12_app.ipynb #6a69ebba
+# %% ../nbs/12_app.ipynb #dd5e1bde
 def _to_grid(scan, x, y):
     "Points of the slide, px of its first level, in px of the grid"
     (y0,x0),(y1,x1) = scan.to_slide(0, 0),scan.to_slide(1, 1)
@@ -227,14 +222,10 @@ def _outlines(scan, w, h, out):
 
 def suspicious(seen):
     "The most suspicious patches of a region, enlarged, with captions; and where their centres lie, as shares of the stage's width and height"
-    scan,f = seen['scan'],-(-max(seen['scan'].size)//1400)
-    h,w = [n//f*f for n in scan.size]
-    shown,at = [],[]
-    for o in seen['places'].itertuples():
-        y,x = o.row*scan.stride,o.col*scan.stride
-        shown.append((enlarge(scan.region(y, x, SIZE, SIZE).clip(0, 255).astype(np.uint8), 3), f'{o.probability:.3f}'))
-        at.append(((x+SIZE/2)/w, (y+SIZE/2)/h))
-    return shown, at
+    scan,places = seen['scan'],list(seen['places'].itertuples())
+    h,w = stage_size(scan)[1]
+    shown = [(enlarge(scan.window(o.row, o.col), 3), f'{o.probability:.3f}') for o in places]
+    return shown, [((o.col*scan.stride+SIZE/2)/w, (o.row*scan.stride+SIZE/2)/h) for o in places]
 
 # %% ../nbs/12_app.ipynb #9ac85fdc
 @patch
@@ -320,7 +311,7 @@ def told(f):
             raise gr.Error(say, print_exception=False, duration=30) from None
     return _f
 
-# %% ../nbs/12_app.ipynb #8ea7fb45
+# %% ../nbs/12_app.ipynb #6a156570
 _CSS = """
 .gradio-container{max-width:min(1200px,100vw)!important;margin:auto}.gradio-container .main,.gradio-container .contain{max-width:100%;min-width:0}
 @media(max-width:600px){.gradio-container .main{padding:12px!important}.scale text{font-size:17px!important}
@@ -354,21 +345,21 @@ _MEND = """<script>new MutationObserver(() => {
 _OPACITY = "v => { const o = document.querySelector('.stage .over'); if (o) o.style.opacity = v; return v }"
 _MARK = """at => { const o = document.querySelector('.stage .mark'); if (o && at) { const [x, y] = at.split(' '); o.style.left = x; o.style.top = y; o.hidden = false }
   return at }"""
-_MUTE = '<p class="note"><strong>Research use only; not a medical device.</strong> It shows where to look; it makes no diagnosis.</p>'
+_RESEARCH = '<p class="note"><strong>Research use only; not a medical device.</strong> It shows where to look; it makes no diagnosis.</p>'
 
 # %% ../nbs/12_app.ipynb #f700be08
 EXAMPLES = Path(__file__).parent/'examples' if '__file__' in globals() else Path('../pcam_nb/examples')
 
 def example_files(): return sorted(EXAMPLES.glob('*.png'))
 
-# %% ../nbs/12_app.ipynb #c1a0fb46
+# %% ../nbs/12_app.ipynb #3a12ac0f
 def patch_views(judge, x, how):
     "Two pictures of a patch: as it is, and with what moved the network"
     return enlarge(x), enlarge(overlay(x, judge.moved(x, how)))
 
 def browser_can(file):
     "A picture of a kind that browsers show, in place of one that they don't"
-    if Path(file).suffix.lower() not in ('.tif','.tiff'): return file
+    if Path(file).suffix.lower() not in TIFF: return file
     try: x = read_upload(file)
     except ValueError: return file # Who reads it next says what is wrong
     shown = Path(file).with_suffix('.png')
@@ -523,7 +514,7 @@ def add_api(gr, judge, work):
             (batch, [files,threshold,resize], answer, 'Pictures, or zips of pictures: their probabilities and decisions')):
         call.click(f, ins, outs, api_name=f.__name__, api_description=what, concurrency_id=f.__name__, show_progress='hidden')
 
-# %% ../nbs/12_app.ipynb #8d3c64a2
+# %% ../nbs/12_app.ipynb #0c3e819f
 def make_page(
     judge:Judge,
     work:Path,            # Folder for what is made on the way
@@ -533,7 +524,7 @@ def make_page(
     "The page and its interface, as Gradio's `Blocks`"
     import gradio as gr
     with gr.Blocks(title=TITLE, analytics_enabled=False, delete_cache=(min(keep, 60),keep)) as page:
-        gr.HTML(f'<h1>Tumour in lymph-node patches</h1>{_MUTE}')
+        gr.HTML(f'<h1>Tumour in lymph-node patches</h1>{_RESEARCH}')
         with gr.Tab('Patch', id='patch'): patch_tab(gr, judge)
         with gr.Tab('Region or slide', id='region'): region_tab(gr, judge, work)
         with gr.Tab('Batch', id='batch'): batch_tab(gr, judge, work)

@@ -322,7 +322,7 @@ def pcam_slide(
     if len(failed): print(f"{len(failed)} of {len(failed)+len(done)} slides could not be read: see {Path(out)/'failed.csv'}")
     return len(failed)
 
-# %% ../nbs/13_cli.ipynb #efa8c7af
+# %% ../nbs/13_cli.ipynb #ad347790
 @command
 def pcam_app(
     run:Path=None,         # Folder of the run (default: that of pcam_demo, which is made if there is none)
@@ -335,9 +335,9 @@ def pcam_app(
     device:str=None,       # cpu, cuda, … (default: the fastest)
 ):
     "Serve a run as a web app, with an HTTP interface"
-    from pcam_nb.sample import need
-    need('uvicorn', 'app') # Not Gradio itself, which wants to be told its folder first
     if run is None:
+        from pcam_nb.sample import need
+        need('uvicorn', 'app') # Before a minute of training; not Gradio itself, which wants to be told its folder first
         run,report = Path('pcam_demo')/'run',report or 'pcam_demo/report'
         if not (Path(report)/'metrics.json').is_file(): pcam_demo('pcam_demo')
     from pcam_nb.app import serve

@@ -4,11 +4,12 @@
 
 # %% auto #0
 __all__ = ['planes_of', 'in_batches', 'occlusion', 'last_map', 'grad_cam', 'over_patch', 'integrated', 'ways', 'centre_share',
-           'show_maps', 'most_wrong', 'explain_parts']
+           'overlay', 'show_maps', 'most_wrong', 'explain_parts']
 
-# %% ../nbs/10_explain.ipynb #92a22891
+# %% ../nbs/10_explain.ipynb #fd873bab
 import html, math
 import numpy as np, pandas as pd, torch
+from matplotlib import colormaps
 import torch.nn.functional as F
 from torch import nn
 from .explore import LABELS, Picture, draw_centre, html_table
@@ -107,7 +108,16 @@ def centre_share(
     m = abs(np.asarray(maps, np.float64).reshape(-1, SIZE, SIZE))
     with np.errstate(invalid='ignore'): return m[:,CENTRE,CENTRE].sum((1,2))/m.sum((1,2))
 
-# %% ../nbs/10_explain.ipynb #4973451c
+# %% ../nbs/10_explain.ipynb #8f5eac62
+def overlay(
+    x:np.ndarray,   # uint8, h×w×3
+    m:np.ndarray,   # h×w: what speaks for tumour is positive
+)->np.ndarray:      # uint8, h×w×3
+    "A map over a patch: red speaks for tumour, blue against it, the stronger the more"
+    m = m/max(abs(m).max(), 1e-9)
+    alpha = .6*np.clip(abs(m), .15, 1)[...,None]
+    return ((1-alpha)*x+255*alpha*colormaps['RdBu_r']((m+1)/2)[...,:3]).astype(np.uint8)
+
 def show_maps(
     x:np.ndarray,  # uint8, N×96×96×3
     maps:dict,     # Name to N×96×96: maps to lay over the patches, a row each
@@ -123,9 +133,7 @@ def show_maps(
         ax.set(xticks=[], yticks=[])
     for row,(name,m) in zip(axs[1:], maps.items()):
         row[0].set_ylabel(name, fontsize=8)
-        for ax,o in zip(row, m):
-            top = max(abs(o).max(), 1e-9)
-            ax.imshow(o, cmap='RdBu_r', vmin=-top, vmax=top, alpha=.6*np.clip(abs(o)/top, .15, 1))
+        for ax,patch,o in zip(row, x, m): ax.imshow(overlay(patch, o))
     for ax,title in zip(axs[0], titles if titles is not None else []): ax.set_title(title, fontsize=8)
     return fig
 

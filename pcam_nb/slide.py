@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['SCANS', 'TIFF', 'NOT_A_SLIDE', 'CELL', 'READ', 'SATURATION', 'STRIP', 'WHOLE', 'CLASSES', 'REGION_COLUMNS',
-           'RESEARCH', 'FIGURES', 'PlainFile', 'ScannerFile', 'open_file', 'area_weights', 'area_mean', 'Scan',
-           'ink_mask', 'tissue_mask', 'show_tissue', 'windows_with_tissue', 'tiles_of', 'score_scan',
+           'RESEARCH', 'FIGURES', 'PlainFile', 'ScannerFile', 'is_tiled', 'open_file', 'area_weights', 'area_mean',
+           'Scan', 'ink_mask', 'tissue_mask', 'show_tissue', 'windows_with_tissue', 'tiles_of', 'score_scan',
            'metastasis_class', 'find_regions', 'detections', 'lies_in', 'write_map', 'window_table', 'region_features',
            'bar_length', 'show_heatmap', 'show_suspicious', 'summarise', 'summary_table', 'write_slide_page',
            'write_slide_files', 'open_progress', 'read_slide', 'check_slide_options', 'list_slides', 'sum_of',
@@ -73,9 +73,10 @@ class ScannerFile:
         out.paste(im, mask=im.getchannel('A'))
         return np.asarray(out)
 
-# %% ../nbs/11_slide.ipynb #6fad51a5
-def _is_tiled(path):
-    "Is the TIFF file in tiles, as scanners write it?"
+# %% ../nbs/11_slide.ipynb #797dabca
+def is_tiled(path):
+    "Is this a TIFF file in tiles, as scanners write it?"
+    if Path(path).suffix.lower() not in TIFF: return False
     try:
         with Image.open(path) as im: return 322 in im.tag_v2
     except (OSError, ValueError, AttributeError, Image.DecompressionBombError): return True # Let OpenSlide judge
@@ -86,9 +87,7 @@ def open_file(path):
     if not path.exists(): raise FileNotFoundError('there is no such file')
     with warnings.catch_warnings():
         warnings.simplefilter('ignore', Image.DecompressionBombWarning)
-        suffix = path.suffix.lower()
-        plain = suffix in SUFFIXES and not (suffix in TIFF and _is_tiled(path))
-        return PlainFile(path) if plain else ScannerFile(path)
+        return PlainFile(path) if path.suffix.lower() in SUFFIXES and not is_tiled(path) else ScannerFile(path)
 
 # %% ../nbs/11_slide.ipynb #fd2bbd5b
 CELL = 8 # Side of the cells of the tissue mask, in px of the run's resolution
@@ -216,12 +215,17 @@ def _at_scale(self:Scan, level, start, scale, shape):
     offset = [a-b for a,b in zip(start, low)]
     return x.astype(np.float32) if (*scale,*offset)==(1,1,0,0) else area_mean(x, offset, scale, shape)
 
-# %% ../nbs/11_slide.ipynb #de2922d7
+# %% ../nbs/11_slide.ipynb #ae426f0f
 @patch
 def region(self:Scan, top:int, left:int, height:int, width:int):
     "A region at the run's resolution, in px of the grid: float32 `height`×`width`×3, 0–255"
     start = [o+s*n for o,s,n in zip(self.origin, self.scale, (top,left))]
     return self._at_scale(self.level, start, self.scale, (height,width))
+
+@patch
+def window(self:Scan, row, col):
+    "The pixels of a window as a patch, uint8 96×96×3"
+    return self.region(row*self.stride, col*self.stride, SIZE, SIZE).clip(0, 255).astype(np.uint8)
 
 @patch
 def overview(self:Scan,
@@ -497,7 +501,7 @@ def _outline(ax, polygon, scale):
     "Draw the rings of a polygon"
     for ring in (polygon.exterior, *polygon.interiors): ax.plot(*(np.array(ring.coords)*scale).T, 'k', lw=1)
 
-# %% ../nbs/11_slide.ipynb #d0550c0d
+# %% ../nbs/11_slide.ipynb #960b4b99
 def show_suspicious(scan, places, n=12):
     "The patches of the `n` most suspicious places"
     places = places[:n]
@@ -505,7 +509,7 @@ def show_suspicious(scan, places, n=12):
     fig = Picture(9, 1.7*rows)
     for ax in (axs:=fig.subplots(rows, 6, squeeze=False).ravel()): ax.axis('off')
     for ax,o in zip(axs, places.itertuples()):
-        ax.imshow(scan.region(o.row*scan.stride, o.col*scan.stride, SIZE, SIZE).clip(0, 255).astype(np.uint8))
+        ax.imshow(scan.window(o.row, o.col))
         ax.set_title(f'{o.probability:.2f}', fontsize=9)
         draw_centre(ax)
     return fig

@@ -127,7 +127,7 @@ def batch_entries(files):
             except ValueError as e: yield name, str(e)
     if not n: raise ValueError('There is no picture in it')
 
-# %% ../nbs/12_app.ipynb #8cc8b2d0
+# %% ../nbs/12_app.ipynb #6748a506
 def enlarge(
     x:np.ndarray, # uint8, 96×96×3
     k:int=4,      # Pixels for each
@@ -140,7 +140,9 @@ def enlarge(
         out[t,t:u+1] = out[u,t:u+1] = out[t:u+1,t] = out[t:u+1,u] = colour
     return out
 
-def data_uri(data, kind): return f'data:image/{kind};base64,{b64encode(data).decode()}'
+def data_uri(data, kind):
+    "Bytes of a picture of a `kind`, 'png' or 'jpeg', as an address"
+    return f'data:image/{kind};base64,{b64encode(data).decode()}'
 
 # %% ../nbs/12_app.ipynb #b7af26bd
 def percent(p):
@@ -347,10 +349,12 @@ _MARK = """at => { const o = document.querySelector('.stage .mark'); if (o && at
   return at }"""
 _RESEARCH = '<p class="note"><strong>Research use only; not a medical device.</strong> It shows where to look; it makes no diagnosis.</p>'
 
-# %% ../nbs/12_app.ipynb #f700be08
+# %% ../nbs/12_app.ipynb #35e0dcc1
 EXAMPLES = Path(__file__).parent/'examples' if '__file__' in globals() else Path('../pcam_nb/examples')
 
-def example_files(): return sorted(EXAMPLES.glob('*.png'))
+def example_files():
+    "The patches that come with the package"
+    return sorted(EXAMPLES.glob('*.png'))
 
 # %% ../nbs/12_app.ipynb #3a12ac0f
 def patch_views(judge, x, how):
@@ -450,7 +454,7 @@ def region_tab(gr, judge, work):
     def choose(places, event:gr.SelectData): return '{:.3%} {:.3%}'.format(*places[event.index])
     gallery.select(choose, places, at, **QUICK).then(None, at, js=_MARK, api_visibility='private')
 
-# %% ../nbs/12_app.ipynb #b3c99468
+# %% ../nbs/12_app.ipynb #df328586
 def batch_tab(gr, judge, work):
     "Many patches: a table, a histogram, a submission"
     with gr.Row():
@@ -478,7 +482,9 @@ def batch_tab(gr, judge, work):
     start.click(look, [files,resize,point,order], [state,said,table,plot,files_out], api_visibility='private', concurrency_id='batch')
     gr.on([point.change,order.input], show, [state,point,order], [said,table,plot], trigger_mode='always_last', **QUICK)
 
-def as_image(fig): return Image.open(io.BytesIO(fig.png()))
+def as_image(fig):
+    "A `Picture` for Pillow"
+    return Image.open(io.BytesIO(fig.png()))
 
 # %% ../nbs/12_app.ipynb #c48f39a2
 def add_api(gr, judge, work):

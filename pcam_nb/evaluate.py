@@ -4,24 +4,23 @@
 
 # %% auto #0
 __all__ = ['ALONE', 'PROMISES', 'FROC_AT', 'SAME', 'SHOWN', 'LIMITS', 'CLAIM', 'check_scores', 'mass_bins', 'ece', 'metrics',
-           'plot_history', 'plot_curves', 'plot_scores', 'draw_counts', 'counted_figures', 'cut_off', 'unit_numbers',
-           'intervals', 'simulate_slides', 'true_auc', 'coverage', 'brier_parts', 'share_interval', 'plot_reliability',
+           'plot_curves', 'plot_scores', 'draw_counts', 'counted_figures', 'cut_off', 'unit_numbers', 'intervals',
+           'simulate_slides', 'true_auc', 'coverage', 'brier_parts', 'share_interval', 'plot_reliability',
            'share_bound', 'promised_threshold', 'operating_points', 'reached', 'promises_kept', 'slide_scores',
            'spared', 'froc', 'look_again', 'risk_coverage', 'plot_points', 'read_sides', 'held_out', 'weaker',
-           'nearest_of', 'find_leaks', 'leak_notes', 'read_valid', 'judge', 'judge_points', 'judge_slides', 'evaluate',
-           'figures', 'points_table', 'write_report', 'compare', 'write_card']
+           'nearest_of', 'find_leaks', 'leak_notes', 'judge', 'judge_points', 'judge_slides', 'evaluate', 'figures',
+           'points_table', 'write_report', 'compare', 'write_card']
 
-# %% ../nbs/09_evaluate.ipynb #606f1024
+# %% ../nbs/09_evaluate.ipynb #0556f444
 import html, json, warnings
 from pathlib import Path
 
 import numpy as np, pandas as pd, sklearn.metrics as skm, torch
-from matplotlib.ticker import MaxNLocator
 from scipy.special import expit, logit
 from scipy.stats import beta, binomtest, norm, t
 from sklearn.isotonic import IsotonicRegression
-from .explore import LABELS, Picture, html_page, html_table, store_fingerprints
-from .infer import Predictor, read_config
+from .explore import LABELS, Picture, draw_scores, html_page, html_table, plot_history, store_fingerprints
+from .infer import Predictor, read_config, read_valid
 from .model import takes_pretrained
 from .store import Store, write_file
 
@@ -67,25 +66,6 @@ def metrics(
                brier=skm.brier_score_loss(y, p), ece=ece(y, p))
     return dict(patches=len(y), positive=int(y.sum()), threshold=threshold, **{k:float(v) for k,v in out.items()}, tn=tn, fp=fp, fn=fn, tp=tp)
 
-# %% ../nbs/09_evaluate.ipynb #99a79170
-def plot_history(
-    history:pd.DataFrame, # `history.csv` of a run
-)->Picture:
-    "Learning curves: loss on both sides, and the validation figures"
-    fig = Picture(9, 3)
-    a,b = fig.subplots(1, 2)
-    epoch = history.epoch+1
-    for name,label in dict(train_loss='training', valid_loss='validation').items(): a.plot(epoch, history[name], marker='.', label=label)
-    for name in ('auc','accuracy','f1'): b.plot(epoch, history[name], marker='.', label=dict(auc='AUC', f1='F1').get(name, name))
-    a.set(ylabel='loss', ylim=(0, min(history[['train_loss','valid_loss']].max().max()*1.05, 1.5)))
-    b.set(ylabel='validation', ylim=(None,1))
-    for ax in (a,b):
-        ax.set_xlabel('epoch')
-        ax.xaxis.set_major_locator(MaxNLocator(integer=True))
-        ax.legend(fontsize=8)
-        ax.grid(alpha=.3)
-    return fig
-
 # %% ../nbs/09_evaluate.ipynb #0c60402c
 def plot_curves(y, p, threshold=.5):
     "ROC and precision-recall curve, with the point at `threshold`"
@@ -107,7 +87,7 @@ def plot_curves(y, p, threshold=.5):
         ax.grid(alpha=.3)
     return fig
 
-# %% ../nbs/09_evaluate.ipynb #a9192356
+# %% ../nbs/09_evaluate.ipynb #23f259cb
 def plot_scores(y, p, threshold=.5):
     "The confusion matrix, and a histogram of the probabilities of each class"
     y,p = check_scores(y, p)
@@ -119,10 +99,7 @@ def plot_scores(y, p, threshold=.5):
         a.text(j, i, f'{n:,}\n{n/counts[i].sum():.1%}', ha='center', va='center', c='white' if n>counts[i].sum()/2 else 'black')
     names = list(LABELS.values())
     a.set(xticks=[0,1], xticklabels=names, yticks=[0,1], yticklabels=names, xlabel='called', ylabel='is')
-    for label,name in LABELS.items(): b.hist(p[y==label], bins=np.linspace(0,1,26), alpha=.55, label=name)
-    b.axvline(threshold, c='gray', ls='--', lw=1)
-    b.set(xlabel='probability of tumour', ylabel='patches', xlim=(0,1))
-    b.legend(fontsize=8)
+    draw_scores(b, y, p, threshold)
     return fig
 
 # %% ../nbs/09_evaluate.ipynb #c39b2012
@@ -485,14 +462,7 @@ def leak_notes(leaks, n, slides):
     if leaks['slides']: out.append(f"{len(leaks['slides']):,} of these {slides:,} slides were trained on")
     return [f'{o}: the figures are too good' for o in out]
 
-# %% ../nbs/09_evaluate.ipynb #b3def804
-def read_valid(run, config):
-    "Labels, calibrated probabilities and slides of the validation patches of a run, as `train` left them"
-    file = Path(run)/'valid.csv'
-    if not file.is_file(): raise FileNotFoundError(f"No valid.csv in '{run}': its training has not ended. Continue it with --resume")
-    df = pd.read_csv(file, dtype=dict(id=str, slide=str))
-    return df.label.to_numpy(int), expit(df.logit.to_numpy()/config['temperature']), df.slide
-
+# %% ../nbs/09_evaluate.ipynb #d575209b
 def judge(
     y, p,               # Labels and probabilities
     threshold:float=.5, # From which probability on a patch is called tumour

@@ -6,15 +6,17 @@
 __all__ = ['LABELS', 'DARK', 'LIGHT', 'FLAT', 'LOW', 'NEAR', 'ALIKE', 'FAULTS', 'class_balance', 'Picture', 'draw_centre',
            'show_rows', 'show_classes', 'chunks', 'patch_stats', 'colour_by_class', 'show_colour', 'outliers', 'thumbs',
            'fingerprints', 'store_fingerprints', 'alike', 'duplicates', 'contradictions', 'across', 'slides_across',
-           'picture', 'html_table', 'html_page', 'find_faults', 'explore']
+           'picture', 'html_table', 'html_page', 'plot_history', 'draw_scores', 'find_faults', 'explore']
 
-# %% ../nbs/03_explore.ipynb #b701c858
+# %% ../nbs/03_explore.ipynb #48195c46
 import base64, html, io, json
 from pathlib import Path
 
 import numpy as np, pandas as pd
+from fastcore.basics import patch
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
+from matplotlib.ticker import MaxNLocator
 from scipy.fft import dctn
 from scipy.spatial import cKDTree
 from .sample import CENTRE, patch_bar
@@ -190,16 +192,16 @@ def slides_across(table, side):
     n = known.groupby('slide').side.nunique()
     return n[n>1].index.tolist()
 
-# %% ../nbs/03_explore.ipynb #d2de3c77
+# %% ../nbs/03_explore.ipynb #bc1794fa
 _STYLE = """body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;color:#222}
 h1{font-size:1.7rem}h2{font-size:1.2rem;margin-top:2rem;border-bottom:1px solid #ddd}img{max-width:100%;height:auto}
 table{border-collapse:collapse;font-size:.9rem;margin-bottom:1.2rem}.about td{text-align:left}td,th{padding:.2rem .7rem;text-align:right;border-bottom:1px solid #eee}
 .note{background:#fff6e0;border-left:4px solid #e0a800;padding:.5rem 1rem}.scroll{overflow-x:auto}
 footer{margin-top:3rem;color:#777;font-size:.85rem}@media print{h2,img,table{break-inside:avoid}}"""
 
-def picture(fig, alt):
+def picture(fig, alt, dpi=110):
     "A `Picture` as HTML with the bytes inside"
-    return f'<img alt="{html.escape(alt)}" src="data:image/png;base64,{base64.b64encode(fig.png()).decode()}">'
+    return f'<img alt="{html.escape(alt)}" src="data:image/png;base64,{base64.b64encode(fig.png(dpi)).decode()}">'
 
 def html_table(df, index=True):
     "A DataFrame as HTML, in a box that scrolls where the page is narrow"
@@ -220,6 +222,40 @@ def html_page(
                     f'<title>{html.escape(title)}</title><style>{_STYLE}</style><h1>{html.escape(title)}</h1>\n{body}\n'
                     f'<footer>Made by pcam_nb. For research use only, not a medical device.</footer></html>', encoding='utf-8')
     return path
+
+# %% ../nbs/03_explore.ipynb #f47f4a19
+@patch
+def _repr_html_(self:Store):
+    "What it is, and some of its patches"
+    known = bool(self.table.label.notna().any())
+    fig = show_classes(self) if known else show_rows(self, np.linspace(0, len(self)-1, min(len(self), 8)).astype(int))
+    return f'<p><code>{html.escape(repr(self))}</code></p>{picture(fig, "Some of its patches", 60)}'
+
+# %% ../nbs/03_explore.ipynb #4356f003
+def plot_history(
+    history:pd.DataFrame, # `history.csv` of a run
+)->Picture:
+    "Learning curves: loss on both sides, and the validation figures"
+    fig = Picture(9, 3)
+    a,b = fig.subplots(1, 2)
+    epoch = history.epoch+1
+    for name,label in dict(train_loss='training', valid_loss='validation').items(): a.plot(epoch, history[name], marker='.', label=label)
+    for name in ('auc','accuracy','f1'): b.plot(epoch, history[name], marker='.', label=dict(auc='AUC', f1='F1').get(name, name))
+    a.set(ylabel='loss', ylim=(0, min(history[['train_loss','valid_loss']].max().max()*1.05, 1.5)))
+    b.set(ylabel='validation', ylim=(None,1))
+    for ax in (a,b):
+        ax.set_xlabel('epoch')
+        ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+        ax.legend(fontsize=8)
+        ax.grid(alpha=.3)
+    return fig
+
+def draw_scores(ax, y, p, threshold=.5):
+    "A histogram of the probabilities of each class, with the `threshold`, on the axes `ax`"
+    for label,name in LABELS.items(): ax.hist(p[y==label], bins=np.linspace(0,1,26), alpha=.55, label=name)
+    ax.axvline(threshold, c='gray', ls='--', lw=1)
+    ax.set(xlabel='probability of tumour', ylabel='patches', xlim=(0,1))
+    ax.legend(fontsize=8)
 
 # %% ../nbs/03_explore.ipynb #abe22876
 def find_faults(store, stats, side=None, progress=True):

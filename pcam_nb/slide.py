@@ -11,8 +11,8 @@ __all__ = ['SCANS', 'TIFF', 'NOT_A_SLIDE', 'CELL', 'READ', 'SATURATION', 'STRIP'
            'write_slide_files', 'open_progress', 'read_slide', 'check_slide_options', 'list_slides', 'sum_of',
            'run_sums', 'read_slides']
 
-# %% ../nbs/11_slide.ipynb #8dcc569d
-import hashlib, html, json, math, os, shutil, threading, warnings
+# %% ../nbs/11_slide.ipynb #ddb31066
+import hashlib, html, json, math, shutil, threading, warnings
 from functools import lru_cache
 from pathlib import Path
 

@@ -5,16 +5,16 @@
 # %% auto #0
 __all__ = ['METRICS', 'PatchLoss', 'patch_metrics', 'patch_learner', 'Accumulate', 'join_processes', 'share_gradients', 'bare',
            'Recipe', 'SmoothLabels', 'AverageWeights', 'kept_model', 'run_config', 'write_split', 'SeedEpoch',
-           'SaveRun', 'fit_temperature', 'start_run', 'read_checkpoint', 'train', 'finish_run', 'save_array',
+           'SaveRun', 'fit_temperature', 'start_run', 'read_checkpoint', 'Run', 'train', 'finish_run', 'save_array',
            'recipe_callbacks']
 
-# %% ../nbs/07_train.ipynb #47f11a80
-import importlib.metadata, json, os, platform, random, time, warnings
-from dataclasses import asdict, dataclass, replace
+# %% ../nbs/07_train.ipynb #5f3d6527
+import html, importlib.metadata, json, platform, random, time, warnings
+from dataclasses import asdict, dataclass
 import numpy as np, pandas as pd, safetensors.torch as st, sklearn.metrics as skm
 from scipy.optimize import minimize_scalar
 from .data import Augment, CLASSES, channel_stats, patch_dls, split
-from .explore import store_fingerprints
+from .explore import html_table, picture, plot_history, store_fingerprints
 from .model import check_arch, make_model, takes_pretrained
 from .sample import SIZE, UM_PER_PX, patch_bar, processes
 from .source import need
@@ -57,10 +57,11 @@ def patch_learner(
     learn = Learner(dls, model, loss_func=loss, opt_func=adam, lr=lr or (1e-3 if pretrained else 4e-3), wd=wd, metrics=patch_metrics(), cbs=cbs)
     return learn.to_bf16() if dls.device.type=='cuda' else learn
 
-# %% ../nbs/07_train.ipynb #4957856d
+# %% ../nbs/07_train.ipynb #0baa1f68
 class Accumulate(GradientAccumulation):
     "Sum the gradients of `n_acc` patches before a step; the patches left over at the end of an epoch make none"
     def before_epoch(self):
+        "Leave nothing over from the last epoch"
         self.count = 0
         self.opt.zero_grad()
 
@@ -109,18 +110,21 @@ class Recipe:
             value = getattr(self,name)
             if value is not None and not 0<value<1e4: raise ValueError(f'{name} is {value}: choose a number above 0')
 
-# %% ../nbs/07_train.ipynb #00ff08f4
+# %% ../nbs/07_train.ipynb #f437903c
 class SmoothLabels(Callback):
     "Train towards `smooth`/2 and 1-`smooth`/2 instead of 0 and 1"
     run_valid = False
     def __init__(self, smooth): self.smooth = smooth
-    def before_batch(self): self.learn.yb = tuple(y*(1-self.smooth)+self.smooth/2 for y in self.yb)
+    def before_batch(self):
+        "Smooth the labels of a batch"
+        self.learn.yb = tuple(y*(1-self.smooth)+self.smooth/2 for y in self.yb)
 
 class AverageWeights(Callback):
     "Keep a running mean of weights and batch-norm statistics, and validate it"
     order = 5
     def __init__(self, decay=.99): self.decay,self.average = decay,None
     def before_fit(self):
+        "Begin the mean with the weights as they are"
         if self.average is None: self.average = AveragedModel(bare(self.model), multi_avg_fn=self._mean, use_buffers=True)
 
     def _mean(self, means, news, _):
@@ -129,9 +133,17 @@ class AverageWeights(Callback):
         if means[0].is_floating_point(): torch._foreach_lerp_(means, news, 1-min(self.decay, (1+n)/(10+n)))
         else: torch._foreach_copy_(means, news)
 
-    def after_step(self): self.average.update_parameters(bare(self.model))
-    def before_validate(self): self.trained,self.learn.model = self.model,self.average.module.eval()
-    def after_validate(self): self.learn.model = self.trained
+    def after_step(self):
+        "Add the new weights to the mean"
+        self.average.update_parameters(bare(self.model))
+
+    def before_validate(self):
+        "Put the mean in the place of the weights that are trained"
+        self.trained,self.learn.model = self.model,self.average.module.eval()
+
+    def after_validate(self):
+        "Put them back"
+        self.learn.model = self.trained
 
 # %% ../nbs/07_train.ipynb #58d7cf73
 def kept_model(learn):
@@ -158,26 +170,31 @@ def write_split(path, table, splits):
     rows = [table.iloc[o][['id','label','slide']].assign(part=part) for part,o in zip(('train','valid'), splits)]
     pd.concat(rows).to_csv(path/'split.csv', index=False)
 
-# %% ../nbs/07_train.ipynb #58441062
+# %% ../nbs/07_train.ipynb #015c0c23
 class SeedEpoch(Callback):
     "Start every epoch with random numbers of its own: for the network, for the order of patches, and for their augmentation"
     order = -20
     def __init__(self, seed): self.seed = seed
     def before_epoch(self):
+        "Seed everything by the run's seed and the epoch's number"
         seed,train = self.seed*10_007 + self.epoch,self.dls.train
         set_seed(seed)
         train.rng = random.Random(seed)
         for o in train.after_batch.fs.filter(risinstance(Augment)): o.seed = seed*100_003 % 2**62
 
-# %% ../nbs/07_train.ipynb #a79520a9
+# %% ../nbs/07_train.ipynb #068d3acd
 class SaveRun(Callback):
     "Write weights, history and checkpoint into the run folder after each epoch; stop early where asked to"
     order = 70
     def __init__(self, path, patience=0, history=(), bar=None):
         self.path,self.patience,self.history,self.bar,self.diverged = path,patience,list(history),bar,False
 
-    def before_train(self): self.start,self.losses = time.time(),[]
+    def before_train(self):
+        "Begin the clock and the losses of an epoch"
+        self.start,self.losses = time.time(),[]
+
     def after_batch(self):
+        "Note the loss; of validation batches, only whether they are numbers"
         if not self.training: return self._check()
         self.losses.append(self.loss_grad.detach())
         if self.bar is not None: self.bar.update(len(self.xb[0]))
@@ -187,6 +204,7 @@ class SaveRun(Callback):
         if self.diverged: raise CancelFitException
 
     def after_epoch(self):
+        "Add a row to the history, keep the weights if they are the best, write the checkpoint, and stop if patience is at its end"
         if self.epoch<len(self.history): return # Done before the interruption
         names,values = self.recorder.metric_names[2:-1],self.recorder.log[2:]
         loss = torch.stack(self.losses).mean()
@@ -248,7 +266,17 @@ def read_checkpoint(out):
     file = Path(out)/'checkpoint.pt'
     return torch.load(file, map_location='cpu', weights_only=False) if file.is_file() else None
 
-# %% ../nbs/07_train.ipynb #2e0ba7ec
+# %% ../nbs/07_train.ipynb #3da97858
+class Run(type(Path())):
+    "The folder of a run, which in a notebook shows the figures of its best epoch, and its learning curves"
+    def _repr_html_(self):
+        if not (self/'history.csv').is_file(): return None
+        history,best = pd.read_csv(self/'history.csv'),json.loads((self/'metrics.json').read_text())
+        best = pd.Series({k:f'{best[k]:.3f}' for k in ('auc','accuracy','precision','recall','f1','valid_loss')})
+        title = f"<p><code>{html.escape(str(self))}</code>: {len(history)} epochs, {history.seconds.sum():.0f} s; the weights are those of epoch {int(history.auc.idxmax())+1}</p>"
+        return title+html_table(best.to_frame('validation').T)+picture(plot_history(history), 'Learning curves', 72)
+
+# %% ../nbs/07_train.ipynb #a9bc806c
 def _begin(out, config, resume, table, splits):
     "Make or open the run folder `out`"
     start_run(out, config, resume)
@@ -265,9 +293,9 @@ def train(
     cache:str='auto',   # Where patches are held; see `patch_dls`
     compile:bool=False, # Compile the network with torch.compile? Takes a minute, worth it for long runs; needs a C++ compiler
     progress:bool=True, # Show a progress bar?
-)->Path:                # The run folder
+)->Run:                 # The run folder, a `Path`
     "Train a network and leave a run; raises `ValueError` for data or a recipe that can't work, `FileExistsError` for a used folder"
-    recipe,out,joined = recipe or Recipe(),Path(out),join_processes(device)
+    recipe,out,joined = recipe or Recipe(),Run(out),join_processes(device)
     rank,world = processes()
     progress = progress and not rank
     splits = split(store.table, recipe.valid, recipe.seed)

@@ -17,7 +17,7 @@ setup(
     name=cfg['lib_name'],
     version=cfg['version'],
     description=cfg['description'],
-    long_description=Path('README.md').read_text(encoding='utf-8'),
+    long_description=Path('README.md').read_text(encoding='utf-8').replace('](nbs/', f"]({cfg['git_url']}/raw/main/nbs/"),
     long_description_content_type='text/markdown',
     author=cfg['author'],
     author_email=cfg['author_email'],

@@ -56,7 +56,7 @@ def read_valid(run, config):
     df = pd.read_csv(file, dtype=dict(id=str, slide=str))
     return df.label.to_numpy(int), calibrated(df.logit, config['temperature']), df.slide
 
-# %% ../nbs/08_infer.ipynb #f5d8fb00
+# %% ../nbs/08_infer.ipynb #e7a51b1e
 class Predictor:
     "A trained run, ready to predict"
     def __init__(self,
@@ -82,6 +82,10 @@ class Predictor:
     def bs(self):
         "Patches a batch that suit the device: 32 on a CPU, whose cache should hold them, else 256"
         return 32 if self.device.type=='cpu' else 256
+
+    def turns(self, tta):
+        "How many looks an average over `tta` turns takes: one, if all are the same to the network"
+        return 1 if getattr(self.model, 'invariant', False) else tta
 
     def planes(self,
         x:torch.Tensor, # 0–255, N×H×W×3: stored patches, or regions of a slide
@@ -126,7 +130,7 @@ def check_tta(tta):
     "Raise `ValueError` unless `tta` is 1, 4 or 8"
     if tta not in TTA: raise ValueError(f'tta is {tta}: choose 1, 4 (rotations) or 8 (all symmetries of the square)')
 
-# %% ../nbs/08_infer.ipynb #f0a8ec16
+# %% ../nbs/08_infer.ipynb #fe9cbc44
 @patch
 def logits(self:Predictor,
     x:np.ndarray, # uint8, N×96×96×3
@@ -141,7 +145,8 @@ def looks(self:Predictor, x, tta):
     "Logits of one batch under each of `tta` turns, `tta`×N"
     with torch.inference_mode():
         x = self.planes(torch.from_numpy(x).to(self.device))
-        return torch.stack([self.model(turn(x, k).contiguous())[:,0].float() for k in range(tta)]).cpu().numpy()
+        seen = torch.stack([self.model(turn(x, k).contiguous())[:,0].float() for k in range(self.turns(tta))])
+        return seen.expand(tta, -1).cpu().numpy()
 
 @patch
 def probability(self:Predictor, logits):

@@ -4,9 +4,9 @@
 
 # %% auto #0
 __all__ = ['WIDTHS', 'VIEWS', 'AFTER', 'INVERSE', 'D4_WIDTHS', 'TORCHVISION', 'OWN', 'CentrePool', 'PatchHead', 'map_side',
-           'TexturePool', 'Sliding', 'conv_bn', 'view', 'stem', 'PatchCNN', 'SymmetricConv', 'LiftingConv', 'turn_map',
-           'D4Conv', 'D4BatchNorm', 'D4Pool', 'symmetric_bn', 'd4_bn', 'D4Net', 'Customised', 'arch_names',
-           'check_arch', 'takes_pretrained', 'make_model']
+           'TexturePool', 'Sliding', 'conv_bn', 'view', 'stages', 'PatchCNN', 'LiftingConv', 'turn_map', 'D4Conv',
+           'D4BatchNorm', 'D4Pool', 'd4_bn', 'D4Net', 'Customised', 'arch_names', 'check_arch', 'takes_pretrained',
+           'make_model']
 
 # %% ../nbs/06_model.ipynb #2d905f3c
 import difflib, importlib, math
@@ -125,7 +125,7 @@ class Sliding(nn.Module):
         features = torch.cat(pooled, 1).movedim(1, -1)
         return self.head(features.flatten(0, 2)).view(features.shape[:3])
 
-# %% ../nbs/06_model.ipynb #c3233240
+# %% ../nbs/06_model.ipynb #9267fa75
 WIDTHS,VIEWS = (16,32,64,128),(64,96,128) # Channels at full, half, quarter and eighth size; channels of the views
 
 def conv_bn(ins, outs, k=3):
@@ -136,40 +136,21 @@ def view(ins, outs, first=()):
     "Two 1×1 convolutions after the modules of `first`"
     return nn.Sequential(*first, conv_bn(ins, outs, 1), conv_bn(outs, outs, 1))
 
-def stem(block, width, outs):
-    "Two layers `block(ins, outs)` at full size and one at half size, each size ending in max pooling"
-    return nn.Sequential(block(3, width), block(width, width), nn.MaxPool2d(2), block(width, outs), nn.MaxPool2d(2))
+def stages(first, block, widths):
+    "Two layers at full size, the `first` of which takes the patch, and one each at half, quarter and eighth size; `block(ins, outs)` makes a layer"
+    a,b,c,d = widths
+    return [nn.Sequential(first, block(a, a), nn.MaxPool2d(2), block(a, b), nn.MaxPool2d(2)), nn.Sequential(block(b, c), nn.MaxPool2d(2)), block(c, d)]
 
 class PatchCNN(Sliding):
     "Five 3×3 convolutions with max pooling between them, viewed at three depths"
     def __init__(self, widths=WIDTHS, views=VIEWS, dropout=.1):
-        a,b,c,d = widths
-        stages = [stem(conv_bn, a, b), nn.Sequential(conv_bn(b, c), nn.MaxPool2d(2)), conv_bn(c, d)]
-        super().__init__(stages, [view(*o) for o in zip((b,c,d), views)], sum(views), dropout=dropout)
+        super().__init__(stages(conv_bn(3, widths[0]), conv_bn, widths), [view(*o) for o in zip(widths[1:], views)], sum(views), dropout=dropout)
 
 # %% ../nbs/06_model.ipynb #1892df75
 _corner = torch.arange(9).view(3,3)
 _number = {tuple(turn(_corner, k).flatten().tolist()):k for k in range(8)}
 AFTER = [[_number[tuple(turn(turn(_corner, j), i).flatten().tolist())] for j in range(8)] for i in range(8)]
 INVERSE = [row.index(0) for row in AFTER]
-
-# %% ../nbs/06_model.ipynb #ac952d2e
-class SymmetricConv(nn.Module):
-    "Convolution with filters that are the same in all eight orientations: N×`ins`×H×W to N×`outs`×H'×W'"
-    def __init__(self, ins, outs, kernel_size=3):
-        super().__init__()
-        self.ins,self.outs,self.kernel_size,self.stride = ins,outs,kernel_size,1
-        cells = torch.arange(kernel_size**2).view(kernel_size, kernel_size)
-        _,ring = torch.stack([turn(cells, g) for g in range(8)]).amin(0).unique(return_inverse=True) # Cells that change places share a weight
-        self.weight = nn.Parameter(torch.randn(outs, ins, int(ring.max())+1)*math.sqrt(2/(ins*kernel_size**2)))
-        self.register_buffer('ring', ring, persistent=False)
-
-    def filters(self):
-        "All filters, `outs`×`ins`×k×k"
-        return self.weight[:,:,self.ring]
-
-    def forward(self, x): return F.conv2d(x, self.filters().contiguous(memory_format=torch.channels_last))
-    def extra_repr(self): return f'{self.ins}, {self.outs}, kernel_size={self.kernel_size}'
 
 # %% ../nbs/06_model.ipynb #5348730c
 class LiftingConv(nn.Module):
@@ -225,19 +206,30 @@ class D4BatchNorm(nn.BatchNorm2d):
                 for running,new in ((self.running_mean,mean),(self.running_var,var)): running.copy_(new.view(8,-1).mean(0))
         return x
 
-# %% ../nbs/06_model.ipynb #1d6d5029
+# %% ../nbs/06_model.ipynb #acc76fa6
+_SORT = [(0,1),(2,3),(4,5),(6,7),(0,2),(1,3),(4,6),(5,7),(1,2),(5,6),(0,4),(1,5),(2,6),(3,7),(2,4),(3,5),(1,2),(3,4),(5,6)]
+
 class D4Pool(nn.Module):
-    "Map over orientations to map: N×8C×H×W to N×2C×H×W, the mean over orientations, and the largest"
+    "Map over orientations to map: N×8C×H×W to N×2C×H×W, the mean and the largest of `heed` orientations; at evaluation, what that is on average"
+    def __init__(self, heed=4):
+        super().__init__()
+        self.heed = heed
+
     def forward(self, x):
+        if not self.training: return torch.cat(self.expected(list(x.chunk(8, 1))), 1)
         x = x.unflatten(1, (8,-1))
+        drawn = torch.rand(len(x), 8, device=x.device).argsort(1)[:,:self.heed]
+        x = x[torch.arange(len(x), device=x.device)[:,None],drawn]
         return torch.cat([x.mean(1), x.amax(1)], 1)
 
-# %% ../nbs/06_model.ipynb #c2b9544a
-D4_WIDTHS = (16,32,12,24) # Symmetric filters at full and half size; filters in eight orientations at a quarter and an eighth
+    def expected(self, parts):
+        "Mean, and expected largest, of maps in eight orientations"
+        mean = sum(parts)/8
+        for i,j in _SORT: parts[i],parts[j] = torch.maximum(parts[i], parts[j]),torch.minimum(parts[i], parts[j])
+        return mean, sum(math.comb(7-i, self.heed-1)/math.comb(8, self.heed)*o for i,o in enumerate(parts) if 7-i>=self.heed-1)
 
-def symmetric_bn(ins, outs):
-    "A symmetric convolution, batch norm, ReLU"
-    return nn.Sequential(SymmetricConv(ins, outs), nn.BatchNorm2d(outs), nn.ReLU(inplace=True))
+# %% ../nbs/06_model.ipynb #09125db4
+D4_WIDTHS = (4,8,16,24) # Filters, each in eight orientations, at full, half, quarter and eighth size
 
 def d4_bn(conv):
     "A lifting or group convolution, batch norm, ReLU"
@@ -245,11 +237,10 @@ def d4_bn(conv):
 
 class D4Net(Sliding):
     "p4m-equivariant CNN: a patch and its seven turns have the same logit, so averaging over them is not needed"
+    invariant = True
     def __init__(self, widths=D4_WIDTHS, views=VIEWS, dropout=.1):
-        a,b,c,d = widths
-        stages = [stem(symmetric_bn, a, b), nn.Sequential(d4_bn(LiftingConv(b, c)), nn.MaxPool2d(2)), d4_bn(D4Conv(c, d))]
-        seen = [view(b, views[0]), view(2*c, views[1], [D4Pool()]), view(2*d, views[2], [D4Pool()])]
-        super().__init__(stages, seen, sum(views), dropout=dropout)
+        layers = stages(d4_bn(LiftingConv(3, widths[0])), lambda ins, outs: d4_bn(D4Conv(ins, outs)), widths)
+        super().__init__(layers, [view(2*n, o, [D4Pool()]) for n,o in zip(widths[1:], views)], sum(views), dropout=dropout)
 
 # %% ../nbs/06_model.ipynb #3ef329e1
 TORCHVISION = ('resnet18','resnet34','resnet50','densenet121','densenet169')

@@ -292,7 +292,7 @@ def windows_with_tissue(
     step = stride//CELL
     return np.lib.stride_tricks.sliding_window_view(inner, (b-a,b-a))[::step,::step].any((2,3))
 
-# %% ../nbs/11_slide.ipynb #bb61e95d
+# %% ../nbs/11_slide.ipynb #9144d107
 @patch
 def map_logits(self:Predictor,
     region:np.ndarray,      # h×w×3, 0–255; h = 96 + (rows − 1) · stride
@@ -317,7 +317,7 @@ def _dense_logits(self:Predictor, x, stride, tta):
     "Logits of all windows of a region 1×h×w×3"
     with torch.inference_mode():
         x = self.planes(x.to(self.device))
-        turned = [turn(x, k).contiguous(memory_format=torch.channels_last) for k in range(tta)]
+        turned = [turn(x, k).contiguous(memory_format=torch.channels_last) for k in range(self.turns(tta))]
         maps = [turn(self.model.dense(o, stride), INVERSE[k], (1,2)) for k,o in enumerate(turned)]
         return torch.stack(maps).mean(0)[0].float().cpu().numpy()
 

@@ -28,7 +28,7 @@ def serve(root, settings):
         s.bind(('127.0.0.1', 0))
         port = s.getsockname()[1]
     server = subprocess.Popen([sys.executable, '-m', 'jupyterlab', '--no-browser', '--allow-root', f'--port={port}', f'--ServerApp.root_dir={root}', '--IdentityProvider.token='],
-                              env=dict(os.environ, JUPYTERLAB_SETTINGS_DIR=str(settings)), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+                              env=dict(os.environ, JUPYTERLAB_SETTINGS_DIR=str(settings), JUPYTERLAB_WORKSPACES_DIR=str(settings/'workspaces')), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     address = f'http://127.0.0.1:{port}'
     for _ in range(240):
         try:

@@ -14,7 +14,7 @@ SETTINGS = {'notebook-extension/tracker':dict(windowingMode='none'), # All cells
             'apputils-extension/notification':dict(fetchNews='false', checkForUpdates=False)}
 STATE = """() => { const cells = [...document.querySelectorAll('.jp-CodeCell')]; return {
   code: cells.length, run: cells.filter(o => /\\[\\d+\\]/.test(o.querySelector('.jp-InputPrompt').innerText)).length,
-  failed: [...document.querySelectorAll('[data-mime-type="application/vnd.jupyter.error"],[data-mime-type="application/vnd.jupyter.stderr"]')].map(o => o.innerText),
+  failed: ['error','stderr'].flatMap(o => [...document.querySelectorAll(`[data-mime-type="application/vnd.jupyter.${o}"]`)]).map(o => o.innerText),
   pictures: [...document.querySelectorAll('.jp-OutputArea-output img')].map(o => o.naturalWidth) } }"""
 
 
@@ -27,8 +27,9 @@ def serve(root, settings):
     with socket.socket() as s:
         s.bind(('127.0.0.1', 0))
         port = s.getsockname()[1]
-    server = subprocess.Popen([sys.executable, '-m', 'jupyterlab', '--no-browser', '--allow-root', f'--port={port}', f'--ServerApp.root_dir={root}', '--IdentityProvider.token='],
-                              env=dict(os.environ, JUPYTERLAB_SETTINGS_DIR=str(settings), JUPYTERLAB_WORKSPACES_DIR=str(settings/'workspaces')), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    command = [sys.executable, '-m', 'jupyterlab', '--no-browser', '--allow-root', f'--port={port}', f'--ServerApp.root_dir={root}', '--IdentityProvider.token=']
+    env = dict(os.environ, JUPYTERLAB_SETTINGS_DIR=str(settings), JUPYTERLAB_WORKSPACES_DIR=str(settings/'workspaces'))
+    server = subprocess.Popen(command, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     address = f'http://127.0.0.1:{port}'
     for _ in range(240):
         try:

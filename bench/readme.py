@@ -38,7 +38,7 @@ def section(name, title, text):
     lines = [f'## {title}', text]
     for file in sorted((HERE/'results').glob(f'{name}*.json')):
         r = json.loads(file.read_text())
-        args = {k:v for k,v in r['arguments'].items() if v not in ('',None)}
+        args = {k:'SCANNER_FILE' if k=='slide' else v for k,v in r['arguments'].items() if v not in ('',None)}
         command = ' '.join([f'python bench/{name}.py', *(f"--{k.replace('_','-')} {v}" for k,v in args.items()),
                             *(['--data KAGGLE_FOLDER'] if r['patches']=='real' else [])])
         m = r['machine']

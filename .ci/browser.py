@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np, pandas as pd
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect, sync_playwright
-from pcam_nb.app import data_uri, example_files, percent
+from pcam_nb.app import example_files, percent
+from pcam_nb.explore import data_uri
 from pcam_nb.infer import Predictor
 from pcam_nb.sample import draw_slide
 from pcam_nb.slide import read_slide
@@ -21,10 +22,22 @@ FLAGS = ('--no-sandbox --disable-background-networking --disable-component-updat
 WIDE,PHONE = dict(width=1280, height=900),dict(width=390, height=844)
 
 
+def launch(playwright):
+    "Chromium, which asks nothing of the network by itself"
+    return playwright.chromium.launch(executable_path=shutil.which('chromium') or shutil.which('google-chrome'), args=FLAGS)
+
+
+def free_port():
+    "A port of this machine that nobody listens on"
+    with socket.socket() as s:
+        s.bind(('127.0.0.1', 0))
+        return s.getsockname()[1]
+
+
 class Visit:
     "A browser at the app"
     def __init__(self, playwright, address, shots, size):
-        self.browser = playwright.chromium.launch(executable_path=shutil.which('chromium') or shutil.which('google-chrome'), args=FLAGS)
+        self.browser = launch(playwright)
         self.context = self.browser.new_context(viewport=size, permissions=['clipboard-read','clipboard-write'])
         self.page,self.asked,self.faults,self.shots,self.size = self.context.new_page(),[],[],shots,size
         self.page.set_default_timeout(15_000)
@@ -175,9 +188,7 @@ def use_keys(visit):
 
 def serve(run, place):
     "The app, in a process of its own: address and process"
-    with socket.socket() as s:
-        s.bind(('127.0.0.1',0))
-        port = s.getsockname()[1]
+    port = free_port()
     p = subprocess.Popen(['pcam_app', str(run), '--port', str(port), '--device', 'cpu'], stdout=subprocess.PIPE, text=True, env=dict(os.environ, TMPDIR=str(place)))
     assert f':{port}' in p.stdout.readline()
     return f'http://127.0.0.1:{port}', p

@@ -4,11 +4,11 @@ python .ci/jupyter.py [NOTEBOOK] [--shots FOLDER]
 
 NOTEBOOK is a path within nbs. Fails if a cell fails or warns, or if a picture is missing. The notebooks are copied, so the repository stays as it is.
 """
-import argparse, json, os, shutil, socket, subprocess, sys, tempfile, time, urllib.request
+import argparse, json, os, shutil, subprocess, sys, tempfile, time, urllib.request
 from pathlib import Path
 
 from playwright.sync_api import sync_playwright
-from browser import FLAGS
+from browser import free_port, launch
 
 SETTINGS = {'notebook-extension/tracker':dict(windowingMode='none'), # All cells in the page, not only those in sight
             'apputils-extension/notification':dict(fetchNews='false', checkForUpdates=False)}
@@ -24,9 +24,7 @@ def serve(root, settings):
         file = settings/f'@jupyterlab/{name}.jupyterlab-settings'
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(json.dumps(o))
-    with socket.socket() as s:
-        s.bind(('127.0.0.1', 0))
-        port = s.getsockname()[1]
+    port = free_port()
     command = [sys.executable, '-m', 'jupyterlab', '--no-browser', '--allow-root', f'--port={port}', f'--ServerApp.root_dir={root}', '--IdentityProvider.token=']
     env = dict(os.environ, JUPYTERLAB_SETTINGS_DIR=str(settings), JUPYTERLAB_WORKSPACES_DIR=str(settings/'workspaces'))
     server = subprocess.Popen(command, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
@@ -80,7 +78,7 @@ def main():
         server,address = serve(root, Path(tmp)/'settings')
         try:
             with sync_playwright() as p:
-                browser = p.chromium.launch(executable_path=shutil.which('chromium') or shutil.which('google-chrome'), args=FLAGS)
+                browser = launch(p)
                 page = browser.new_page(viewport=dict(width=1280, height=1000))
                 state = run_all(page, a.notebook, address, a.limit)
                 if a.shots: shoot(page, a.shots, Path(a.notebook).stem)

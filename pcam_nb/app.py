@@ -4,14 +4,13 @@
 
 # %% auto #0
 __all__ = ['MOST_PIXELS', 'MOST_REGION', 'MOST_FILES', 'MOST_BYTES', 'GONE', 'ORDERS', 'EXAMPLES', 'QUICK', 'TITLE', 'Judge',
-           'read_upload', 'check_region', 'zip_entries', 'batch_entries', 'enlarge', 'data_uri', 'percent', 'verdict',
-           'stage_size', 'stage', 'suspicious', 'decided', 'histogram', 'batch_note', 'about', 'only_path', 'told',
-           'example_files', 'patch_views', 'browser_can', 'point_controls', 'patch_tab', 'read_mpp', 'region_tab',
-           'batch_tab', 'as_image', 'add_api', 'make_page', 'make_server', 'read_auth', 'check_port', 'serve']
+           'read_upload', 'check_region', 'zip_entries', 'batch_entries', 'enlarge', 'percent', 'verdict', 'stage_size',
+           'stage', 'suspicious', 'decided', 'histogram', 'batch_note', 'about', 'only_path', 'told', 'example_files',
+           'patch_views', 'browser_can', 'point_controls', 'patch_tab', 'read_mpp', 'region_tab', 'batch_tab',
+           'as_image', 'add_api', 'make_page', 'make_server', 'read_auth', 'check_port', 'serve']
 
-# %% ../nbs/12_app.ipynb #c00193af
+# %% ../nbs/12_app.ipynb #3bbf9114
 import html, io, json, math, os, signal, socket, tempfile, threading, time, warnings, zipfile, zlib
-from base64 import b64encode
 from contextlib import suppress
 from functools import cache, wraps
 from importlib.metadata import version
@@ -23,7 +22,7 @@ from matplotlib import colormaps
 from PIL import Image
 from .evaluate import ALONE, figures, judge as judge_figures, look_again, operating_points, read_valid, write_card
 from .explain import overlay, ways
-from .explore import Picture, html_table
+from .explore import Picture, data_uri, html_table
 from .infer import Predictor, write_submission
 from .sample import CENTRE, SIZE, UM_PER_PX, need, patch_bar
 from .slide import SCANS, TIFF, Scan, detections, is_tiled, read_slide, summary_table
@@ -127,7 +126,7 @@ def batch_entries(files):
             except ValueError as e: yield name, str(e)
     if not n: raise ValueError('There is no picture in it')
 
-# %% ../nbs/12_app.ipynb #6748a506
+# %% ../nbs/12_app.ipynb #7f2f4ee6
 def enlarge(
     x:np.ndarray, # uint8, 96×96×3
     k:int=4,      # Pixels for each
@@ -139,10 +138,6 @@ def enlarge(
         t,u = a-side,b+side
         out[t,t:u+1] = out[u,t:u+1] = out[t:u+1,t] = out[t:u+1,u] = colour
     return out
-
-def data_uri(data, kind):
-    "Bytes of a picture of a `kind`, 'png' or 'jpeg', as an address"
-    return f'data:image/{kind};base64,{b64encode(data).decode()}'
 
 # %% ../nbs/12_app.ipynb #b7af26bd
 def percent(p):

@@ -6,10 +6,11 @@
 __all__ = ['LABELS', 'DARK', 'LIGHT', 'FLAT', 'LOW', 'NEAR', 'ALIKE', 'FAULTS', 'class_balance', 'Picture', 'draw_centre',
            'show_rows', 'show_classes', 'chunks', 'patch_stats', 'colour_by_class', 'show_colour', 'outliers', 'thumbs',
            'fingerprints', 'store_fingerprints', 'alike', 'duplicates', 'contradictions', 'across', 'slides_across',
-           'picture', 'html_table', 'html_page', 'plot_history', 'draw_scores', 'find_faults', 'explore']
+           'data_uri', 'picture', 'html_table', 'html_page', 'plot_history', 'draw_scores', 'find_faults', 'explore']
 
-# %% ../nbs/03_explore.ipynb #48195c46
-import base64, html, io, json
+# %% ../nbs/03_explore.ipynb #561fc57b
+import html, io, json
+from base64 import b64encode
 from pathlib import Path
 
 import numpy as np, pandas as pd
@@ -192,16 +193,20 @@ def slides_across(table, side):
     n = known.groupby('slide').side.nunique()
     return n[n>1].index.tolist()
 
-# %% ../nbs/03_explore.ipynb #bc1794fa
+# %% ../nbs/03_explore.ipynb #63e60c11
 _STYLE = """body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;color:#222}
 h1{font-size:1.7rem}h2{font-size:1.2rem;margin-top:2rem;border-bottom:1px solid #ddd}img{max-width:100%;height:auto}
 table{border-collapse:collapse;font-size:.9rem;margin-bottom:1.2rem}.about td{text-align:left}td,th{padding:.2rem .7rem;text-align:right;border-bottom:1px solid #eee}
 .note{background:#fff6e0;border-left:4px solid #e0a800;padding:.5rem 1rem}.scroll{overflow-x:auto}
 footer{margin-top:3rem;color:#777;font-size:.85rem}@media print{h2,img,table{break-inside:avoid}}"""
 
+def data_uri(data, kind):
+    "Bytes of a picture of a `kind`, 'png' or 'jpeg', as an address"
+    return f'data:image/{kind};base64,{b64encode(data).decode()}'
+
 def picture(fig, alt, dpi=110):
     "A `Picture` as HTML with the bytes inside"
-    return f'<img alt="{html.escape(alt)}" src="data:image/png;base64,{base64.b64encode(fig.png(dpi)).decode()}">'
+    return f'<img alt="{html.escape(alt)}" src="{data_uri(fig.png(dpi), "png")}">'
 
 def html_table(df, index=True):
     "A DataFrame as HTML, in a box that scrolls where the page is narrow"

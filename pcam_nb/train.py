@@ -266,15 +266,16 @@ def read_checkpoint(out):
     file = Path(out)/'checkpoint.pt'
     return torch.load(file, map_location='cpu', weights_only=False) if file.is_file() else None
 
-# %% ../nbs/07_train.ipynb #3da97858
+# %% ../nbs/07_train.ipynb #37e8640e
 class Run(type(Path())):
     "The folder of a run, which in a notebook shows the figures of its best epoch, and its learning curves"
     def _repr_html_(self):
         if not (self/'history.csv').is_file(): return None
         history,best = pd.read_csv(self/'history.csv'),json.loads((self/'metrics.json').read_text())
-        best = pd.Series({k:f'{best[k]:.3f}' for k in ('auc','accuracy','precision','recall','f1','valid_loss')})
-        title = f"<p><code>{html.escape(str(self))}</code>: {len(history)} epochs, {history.seconds.sum():.0f} s; the weights are those of epoch {int(history.auc.idxmax())+1}</p>"
-        return title+html_table(best.to_frame('validation').T)+picture(plot_history(history), 'Learning curves', 72)
+        title = (f'<p><code>{html.escape(str(self))}</code>: {len(history)} epochs, {history.seconds.sum():.0f} s; '
+                 f"the weights are those of epoch {best['epoch']+1}</p>")
+        figures = pd.Series({k:f'{best[k]:.3f}' for k in ('auc','accuracy','precision','recall','f1','valid_loss')})
+        return title+html_table(figures.to_frame('validation').T)+picture(plot_history(history), 'Learning curves', 72)
 
 # %% ../nbs/07_train.ipynb #a9bc806c
 def _begin(out, config, resume, table, splits):

@@ -37,7 +37,7 @@ def run(contenders, path, store, args, kept):
             x = prepare(store.patches[va])
             p,ms = predict(net, x)
             found = dict(rows=va.tolist(), p=p.round(6).tolist(), ms=ms, epochs=epochs, seconds=seconds, parameters=sum(o.numel() for o in net.parameters()))
-            if name not in ('d4net','small CNN of the study'): found['p8'] = predict(net, x, 8)[0].round(6).tolist()
+            if name!='small CNN of the study' and not getattr(net, 'invariant', False): found['p8'] = predict(net, x, 8)[0].round(6).tolist()
             file.write_text(json.dumps(found))
             print(f"  holdout {fold+1}, {name}: AUC {roc_auc_score(store.table.label[va].astype(int), p):.4f}, {epochs:.1f} epochs, {seconds:.0f} s", flush=True)
 

@@ -6,7 +6,7 @@
 __all__ = ['RUN_HINT', 'TTA', 'OPSET', 'read_config', 'load_model', 'calibrated', 'read_valid', 'Predictor', 'check_patches',
            'check_tta', 'read_batch', 'write_submission', 'Served', 'export_onnx', 'OnnxPredictor', 'load_onnx']
 
-# %% ../nbs/08_infer.ipynb #74b03fd0
+# %% ../nbs/08_infer.ipynb #e9893230
 import json, warnings
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from fastcore.basics import patch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from .augment import keep_memory, normalise, to_planes, turn
-from .model import make_model
+from .model import OWN, make_model
 from .sample import SIZE, need, patch_bar
 from .source import ImageFolder, Source, read_image
 from .store import BadData, Store, prefetch, sized, to_size, write_file
@@ -56,7 +56,7 @@ def read_valid(run, config):
     df = pd.read_csv(file, dtype=dict(id=str, slide=str))
     return df.label.to_numpy(int), calibrated(df.logit, config['temperature']), df.slide
 
-# %% ../nbs/08_infer.ipynb #e7a51b1e
+# %% ../nbs/08_infer.ipynb #3c5f8f91
 class Predictor:
     "A trained run, ready to predict"
     def __init__(self,
@@ -66,6 +66,7 @@ class Predictor:
         run:Path=None,         # Folder that it comes from, if any
     ):
         self.model,self.config,self.device,self.run = model.to(device),config,torch.device(device),run
+        self.invariant = getattr(model, 'invariant', False)
         if self.device.type=='cpu': keep_memory()
 
     @classmethod
@@ -85,7 +86,7 @@ class Predictor:
 
     def turns(self, tta):
         "How many looks an average over `tta` turns takes: one, if all are the same to the network"
-        return 1 if getattr(self.model, 'invariant', False) else tta
+        return 1 if self.invariant else tta
 
     def planes(self,
         x:torch.Tensor, # 0–255, N×H×W×3: stored patches, or regions of a slide
@@ -281,17 +282,19 @@ def export_onnx(
     path.parent.mkdir(parents=True, exist_ok=True)
     return write_file(path, program.save)
 
-# %% ../nbs/08_infer.ipynb #77edaa42
+# %% ../nbs/08_infer.ipynb #d871bcd6
 class OnnxPredictor(Predictor):
     "A predictor whose network runs in ONNX Runtime; like `Predictor` in all else"
     def __init__(self, session, config, device='cpu'):
         self.session,self.config,self.device,self.model,self.run = session,config,torch.device(device),None,None
+        self.invariant = getattr(OWN.get(config['arch']), 'invariant', False)
 
     def looks(self, x, tta):
         "Logits of one batch under each of `tta` turns, `tta`×N"
         x = torch.from_numpy(x).round().to(torch.uint8) # Regions of slides are not whole numbers
-        turned = [turn(x, k, (1,2)).contiguous().numpy() for k in range(tta)]
-        return np.stack([self.session.run(['logit'], dict(patches=o))[0] for o in turned])
+        turned = [turn(x, k, (1,2)).contiguous().numpy() for k in range(self.turns(tta))]
+        seen = np.stack([self.session.run(['logit'], dict(patches=o))[0] for o in turned])
+        return np.broadcast_to(seen, (tta,len(x)))
 
 def load_onnx(path, device=None):
     "Open what `export_onnx` wrote; raises `FileNotFoundError`, or `ValueError` for another file"

@@ -8,8 +8,8 @@ __all__ = ['SUFFIXES', 'LABELS_HINT', 'PCAM_NAME', 'PCAM_PARTS', 'ZENODO', 'PCAM
            'ImageFolder', 'PcamH5', 'open_h5', 'read_h5', 'open_source', 'in_chunks', 'verify', 'Resume', 'fetch_pcam',
            'fetch_kaggle']
 
-# %% ../nbs/01_source.ipynb #a865b87c
-import hashlib, io, os, shutil, struct
+# %% ../nbs/01_source.ipynb #cb655da8
+import hashlib, io, logging, os, shutil, struct, warnings
 from functools import partial
 from pathlib import Path
 
@@ -44,7 +44,10 @@ def read_plain(
     if n!=3 or data[bits:bits+6]!=b'\x08\0'*3 or strips!=1 or not w*h*3==size<=len(data)-start: return None
     return np.frombuffer(data, np.uint8, size, start).reshape(h, w, 3)
 
-# %% ../nbs/01_source.ipynb #655d6fbe
+# %% ../nbs/01_source.ipynb #ce6d09cd
+warnings.filterwarnings('ignore', module=r'PIL\.')
+logging.getLogger('PIL').addHandler(logging.NullHandler())
+
 def read_image(
     file:str|Path|bytes, # Any picture that Pillow reads: TIFF, PNG, JPEG…; a file, or what is in it
 )->np.ndarray:           # uint8, height × width × 3; grey and transparent pictures are converted

@@ -93,7 +93,7 @@ def compare(name, contenders, own, args):
             f'{names[own]} minus this':'' if i==own else f'{auc[own]-auc[i]:+.4f} ({dlow[i]:+.4f} to {dhigh[i]:+.4f})',
             'accuracy':f"{accuracy_score(y, r['p']>.5):.3f}", 'F1':f"{f1_score(y, r['p']>.5):.3f}", 'ECE':f"{ece(y, r['p']):.3f}",
             'parameters':f"{r['parameters']:,.0f}", 'epochs':f"{r['epochs']:.1f}", 'training, s':f"{r['seconds']:.0f}", 'ms a patch':f"{r['ms']:.2f}"})
-    (Path(args.out)/f'{name}.png').write_bytes(plot(names, auc, low, high).png(110))
+    if len(names)>2: (Path(args.out)/f'{name}.png').write_bytes(plot(names, auc, low, high).png(110))
     finish(name, args, rows, holdouts=holdouts)
 
 

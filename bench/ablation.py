@@ -6,7 +6,7 @@ from functools import partial
 
 from accuracy import compare
 from contenders import project, training_arguments
-from pcam_nb.model import TexturePool, own_shift
+from pcam_nb.model import TexturePool
 import torch
 from torch import nn
 
@@ -38,17 +38,15 @@ def pooled(net, centre=True, spread=True):
 
 
 def parts(arch):
-    "The recipe, and the recipe without each of its parts, or with one that it lacks"
+    "The recipe, and the recipe without each of its parts"
     return {'the recipe':project(arch), 'no D4 variation':project(arch, d4=False), 'no stain variation':project(arch, stain=0.),
-            **({'no shift':project(arch, shift=0)} if own_shift(arch) else {'shift of 6 px':project(arch, shift=6)}),
             'no label smoothing':project(arch, smooth=0.), 'no averaged weights':project(arch, average=0.),
             'no dropout':project(arch, without_dropout), 'no centre in the pooling':project(arch, partial(pooled, centre=False)),
             'no spread in the pooling':project(arch, partial(pooled, spread=False))}
 
 
 def main():
-    args = training_arguments(__doc__, 4800, arch='patchcnn', epochs=10, folds=3, only='')
-    args.only = args.only or ','.join(parts(args.arch))
+    args = training_arguments(__doc__, 4800, arch='patchcnn', epochs=10, folds=3, only=','.join(parts('patchcnn')))
     compare(f'ablation_{args.arch}', parts(args.arch), 'the recipe', args)
 
 

@@ -6,7 +6,7 @@
 __all__ = ['WIDTHS', 'VIEWS', 'AFTER', 'INVERSE', 'D4_WIDTHS', 'TORCHVISION', 'OWN', 'CentrePool', 'PatchHead', 'map_side',
            'TexturePool', 'Sliding', 'conv_bn', 'view', 'stages', 'PatchCNN', 'LiftingConv', 'turn_map', 'D4Conv',
            'D4BatchNorm', 'D4Pool', 'd4_bn', 'D4Net', 'Customised', 'arch_names', 'check_arch', 'takes_pretrained',
-           'own_shift', 'make_model']
+           'make_model']
 
 # %% ../nbs/06_model.ipynb #2d905f3c
 import difflib, importlib, math
@@ -228,7 +228,7 @@ class D4Pool(nn.Module):
         for i,j in _SORT: parts[i],parts[j] = torch.maximum(parts[i], parts[j]),torch.minimum(parts[i], parts[j])
         return mean, sum(math.comb(7-i, self.heed-1)/math.comb(8, self.heed)*o for i,o in enumerate(parts) if 7-i>=self.heed-1)
 
-# %% ../nbs/06_model.ipynb #406e8f4c
+# %% ../nbs/06_model.ipynb #09125db4
 D4_WIDTHS = (4,8,16,24) # Filters, each in eight orientations, at full, half, quarter and eighth size
 
 def d4_bn(conv):
@@ -237,7 +237,7 @@ def d4_bn(conv):
 
 class D4Net(Sliding):
     "p4m-equivariant CNN: a patch and its seven turns have the same logit, so averaging over them is not needed"
-    invariant,shift = True,6
+    invariant = True
     def __init__(self, widths=D4_WIDTHS, views=VIEWS, dropout=.1):
         layers = stages(d4_bn(LiftingConv(3, widths[0])), lambda ins, outs: d4_bn(D4Conv(ins, outs)), widths)
         super().__init__(layers, [view(2*n, o, [D4Pool()]) for n,o in zip(widths[1:], views)], sum(views), dropout=dropout)
@@ -270,7 +270,7 @@ def arch_names():
     timm = importlib.import_module('timm').list_models() if importlib.util.find_spec('timm') else []
     return list(dict.fromkeys([*OWN, *TORCHVISION, *timm]))
 
-# %% ../nbs/06_model.ipynb #897f0a8a
+# %% ../nbs/06_model.ipynb #9989ad63
 def check_arch(arch):
     "Raise `ValueError`, with the nearest names, unless there is a network of that name"
     if arch in OWN or arch in TORCHVISION or arch in (names:=arch_names()): return
@@ -281,10 +281,6 @@ def check_arch(arch):
 def takes_pretrained(arch):
     "Are there ImageNet weights for `arch`? The project's own networks start from scratch"
     return arch not in OWN
-
-def own_shift(arch):
-    "Pixels by which the training patches of `arch` are moved, unless somebody says otherwise"
-    return getattr(OWN.get(arch), 'shift', 0)
 
 def make_model(
     arch:str,             # A name of `arch_names`

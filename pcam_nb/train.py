@@ -8,14 +8,14 @@ __all__ = ['METRICS', 'PatchLoss', 'patch_metrics', 'patch_learner', 'Accumulate
            'SaveRun', 'fit_temperature', 'start_run', 'read_checkpoint', 'Run', 'train', 'finish_run', 'save_array',
            'recipe_callbacks']
 
-# %% ../nbs/07_train.ipynb #9949427a
+# %% ../nbs/07_train.ipynb #5f3d6527
 import html, importlib.metadata, json, platform, random, time, warnings
 from dataclasses import asdict, dataclass
 import numpy as np, pandas as pd, safetensors.torch as st, sklearn.metrics as skm
 from scipy.optimize import minimize_scalar
 from .data import Augment, CLASSES, channel_stats, patch_dls, split
 from .explore import html_table, picture, plot_history, store_fingerprints
-from .model import check_arch, make_model, own_shift, takes_pretrained
+from .model import check_arch, make_model, takes_pretrained
 from .sample import SIZE, UM_PER_PX, patch_bar, processes
 from .source import need
 from .store import Store, write_file
@@ -39,7 +39,7 @@ def patch_metrics():
     auc = skm_to_fastai(skm.roc_auc_score, is_class=False, activation=ActivationType.Sigmoid, name='auc')
     return [*(skm_to_fastai(f, thresh=.5, name=name) for name,f in METRICS.items()), auc]
 
-# %% ../nbs/07_train.ipynb #8b4348da
+# %% ../nbs/07_train.ipynb #10ad193c
 def patch_learner(
     dls:DataLoaders,      # From `patch_dls`
     arch:str='patchcnn',  # A name that `make_model` knows
@@ -53,7 +53,7 @@ def patch_learner(
     pretrained = pretrained and takes_pretrained(arch)
     model = make_model(arch, pretrained).to(memory_format=torch.channels_last)
     loss = PatchLoss(pos_weight=None if pos_weight is None else tensor(float(pos_weight)))
-    adam = partial(OptimWrapper, opt=partial(torch.optim.AdamW, fused=True))
+    adam = partial(OptimWrapper, opt=partial(torch.optim.AdamW, betas=(.9,.99), fused=True))
     learn = Learner(dls, model, loss_func=loss, opt_func=adam, lr=lr or (1e-3 if pretrained else 4e-3), wd=wd, metrics=patch_metrics(), cbs=cbs)
     return learn.to_bf16() if dls.device.type=='cuda' else learn
 
@@ -80,7 +80,7 @@ def bare(model):
     "A network without what `share_gradients` wraps around it"
     return model.module if isinstance(model, nn.parallel.DistributedDataParallel) else model
 
-# %% ../nbs/07_train.ipynb #eb5de3c8
+# %% ../nbs/07_train.ipynb #451f1029
 @dataclass
 class Recipe:
     "What decides the outcome of a training"
@@ -99,23 +99,16 @@ class Recipe:
     accumulate:int=1      # Batches a step
     smooth:float=.05      # Label smoothing: 0 and 1 become half of this and 1 less half of this
     average:float=.99     # How much of the averaged weights each step keeps; 0: no averaging
-    shift:int=None        # Move the training patches by up to so many pixels; default: the network's own
 
     def __post_init__(self):
         check_arch(self.arch)
-        if self.shift is None: self.shift = own_shift(self.arch)
         ranges = [('epochs',1,10_000), ('bs',2,65_536), ('patience',0,10_000), ('accumulate',1,1000), ('stain',0,.9), ('wd',0,10),
-                  ('smooth',0,.5), ('average',0,.99999), ('shift',0,32)]
+                  ('smooth',0,.5), ('average',0,.99999)]
         for name,low,high in ranges:
             if not low<=getattr(self,name)<=high: raise ValueError(f'{name} is {getattr(self,name)}: choose {low} to {high}')
         for name in ('lr','pos_weight'):
             value = getattr(self,name)
             if value is not None and not 0<value<1e4: raise ValueError(f'{name} is {value}: choose a number above 0')
-
-    @property
-    def variation(self):
-        "How training patches are varied: arguments of `patch_dls`"
-        return dict(d4=self.d4, stain=self.stain, shift=self.shift)
 
 # %% ../nbs/07_train.ipynb #f437903c
 class SmoothLabels(Callback):
@@ -284,7 +277,7 @@ class Run(type(Path())):
         figures = pd.Series({k:f'{best[k]:.3f}' for k in ('auc','accuracy','precision','recall','f1','valid_loss')})
         return title+html_table(figures.to_frame('validation').T)+picture(plot_history(history), 'Learning curves', 72)
 
-# %% ../nbs/07_train.ipynb #32a4d89d
+# %% ../nbs/07_train.ipynb #a9bc806c
 def _begin(out, config, resume, table, splits):
     "Make or open the run folder `out`"
     start_run(out, config, resume)
@@ -310,7 +303,7 @@ def train(
     stats = channel_stats(store, splits[0])
     set_seed(recipe.seed)
     dls = patch_dls(store, splits, bs=min(recipe.bs, len(splits[0])//world), device=joined.device if joined else device, cache=cache,
-                    verbose=progress, share=(rank,world), stats=stats, **recipe.variation)
+                    verbose=progress, share=(rank,world), stats=stats, d4=recipe.d4, stain=recipe.stain)
     learn = patch_learner(dls, recipe.arch, recipe.pretrained, recipe.lr, recipe.wd, recipe.pos_weight)
     if not rank: _begin(out, run_config(recipe, store, splits, stats), resume, store.table, splits)
     if joined: joined.wait_for_everyone()

@@ -224,7 +224,7 @@ def pcam_evaluate(
     say(f"Report: {Path(out)/'report.html'}")
     return report_skipped(packed.skipped, out)
 
-# %% ../nbs/13_cli.ipynb #1586ac0c
+# %% ../nbs/13_cli.ipynb #fc59001a
 @command
 def pcam_compare(
     run_a:str,             # Folder of a run
@@ -242,7 +242,7 @@ def pcam_compare(
     "Judge two runs on the same patches: their differences, with intervals"
     from pcam_nb.evaluate import SHOWN, compare, read_valid
     from pcam_nb.infer import check_tta, read_config
-    from pcam_nb.store import write_file
+    from pcam_nb.store import write_json
     check_tta(tta)
     for run in (run_a,run_b): read_valid(run, read_config(run))
     packed = store_for(data, out, store, part, slides, resize, skip_bad)
@@ -252,7 +252,7 @@ def pcam_compare(
         ci = '–' if o['interval'] is None else '{:+.3f} to {:+.3f}'.format(*o['interval'])
         say(f"  {SHOWN[k]:24}{o['a']:7.3f}{o['b']:7.3f}  {o['difference']:+.3f} ({ci})")
     for o in found['notes']: say(f'Note: {o}.')
-    write_file(Path(out), lambda f: f.write_text(json.dumps(found, indent=1)))
+    write_json(out, found)
     return report_skipped(packed.skipped, Path(out).parent)
 
 @command

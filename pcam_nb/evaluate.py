@@ -11,7 +11,7 @@ __all__ = ['ALONE', 'PROMISES', 'FROC_AT', 'SAME', 'SHOWN', 'LIMITS', 'CLAIM', '
            'nearest_of', 'find_leaks', 'leak_notes', 'judge', 'judge_points', 'judge_slides', 'evaluate', 'figures',
            'points_table', 'write_report', 'compare', 'write_card']
 
-# %% ../nbs/09_evaluate.ipynb #0556f444
+# %% ../nbs/09_evaluate.ipynb #23d409aa
 import html, json, warnings
 from pathlib import Path
 
@@ -22,7 +22,7 @@ from sklearn.isotonic import IsotonicRegression
 from .explore import LABELS, Picture, draw_scores, html_page, html_table, plot_history, store_fingerprints
 from .infer import Predictor, read_config, read_valid
 from .model import takes_pretrained
-from .store import Store, write_file
+from .store import Store, write_file, write_json
 
 # %% ../nbs/09_evaluate.ipynb #2c6d70a5
 def check_scores(y, p):
@@ -494,7 +494,7 @@ def judge_slides(table, valid):
         if v is not None and v.label.any(): res[how]['points'] = reached(operating_points(v.label, v[how]), s.label, s[how]).to_dict('records')
     return res
 
-# %% ../nbs/09_evaluate.ipynb #ace5e403
+# %% ../nbs/09_evaluate.ipynb #b27c5945
 def evaluate(
     run:str|Path,       # Folder of the run
     store:Store,        # Labelled patches
@@ -524,7 +524,7 @@ def evaluate(
     out.mkdir(parents=True, exist_ok=True)
     write_file(out/'predictions.csv', lambda f: table.drop(columns='row').to_csv(f, index=False))
     write_file(out/'copies.csv', lambda f: leaks['copies'].to_csv(f, index=False))
-    write_file(out/'metrics.json', lambda f: f.write_text(json.dumps(found, indent=1)))
+    write_json(out/'metrics.json', found)
     write_file(out/'report.html', lambda f: write_report(f, run, found, table, valid, parts))
     return found
 

@@ -8,8 +8,8 @@ __all__ = ['LABELS', 'DARK', 'LIGHT', 'FLAT', 'LOW', 'NEAR', 'ALIKE', 'FAULTS', 
            'fingerprints', 'store_fingerprints', 'alike', 'duplicates', 'contradictions', 'across', 'slides_across',
            'data_uri', 'picture', 'html_table', 'html_page', 'plot_history', 'draw_scores', 'find_faults', 'explore']
 
-# %% ../nbs/03_explore.ipynb #561fc57b
-import html, io, json
+# %% ../nbs/03_explore.ipynb #b68d4969
+import html, io
 from base64 import b64encode
 from pathlib import Path
 
@@ -21,7 +21,7 @@ from matplotlib.ticker import MaxNLocator
 from scipy.fft import dctn
 from scipy.spatial import cKDTree
 from .sample import CENTRE, patch_bar
-from .store import Store
+from .store import Store, write_json
 
 # %% ../nbs/03_explore.ipynb #e7131687
 def class_balance(
@@ -276,7 +276,7 @@ def find_faults(store, stats, side=None, progress=True):
 FAULTS = dict(blank='blank patches', copies='pairs of copies', contradictions='of them with different labels',
               copies_across='of them on both sides of the split', slides_across='slides on both sides of the split')
 
-# %% ../nbs/03_explore.ipynb #efe69eaf
+# %% ../nbs/03_explore.ipynb #87094d8a
 def explore(
     store:Store,
     out:str|Path,       # Folder for `explore.html`, `summary.json` and a CSV file for each list
@@ -298,7 +298,7 @@ def explore(
     if counts['copies']: parts += ['<h3>Copies</h3>', _show_copies(store, faults['copies'][:4])]
     out.mkdir(parents=True, exist_ok=True)
     for name,table in faults.items(): table.to_csv(out/f'{name}.csv', index=False)
-    (out/'summary.json').write_text(json.dumps(summary, indent=1))
+    write_json(out/'summary.json', summary)
     html_page('What is in the data', parts, out/'explore.html')
     return summary
 

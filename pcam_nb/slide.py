@@ -11,7 +11,7 @@ __all__ = ['SCANS', 'TIFF', 'NOT_A_SLIDE', 'CELL', 'READ', 'SATURATION', 'STRIP'
            'write_slide_files', 'open_progress', 'read_slide', 'check_slide_options', 'list_slides', 'sum_of',
            'run_sums', 'read_slides']
 
-# %% ../nbs/11_slide.ipynb #ddb31066
+# %% ../nbs/11_slide.ipynb #fa8ad687
 import hashlib, html, json, math, shutil, threading, warnings
 from functools import lru_cache
 from pathlib import Path
@@ -28,7 +28,7 @@ from .infer import Predictor, check_tta
 from .model import INVERSE
 from .sample import CENTRE, SIZE, UM_PER_PX, annotation, need, patch_bar, processes, span, stamp, write_geojson
 from .source import SUFFIXES, read_image
-from .store import prefetch, write_file
+from .store import prefetch, write_file, write_json
 
 # %% ../nbs/11_slide.ipynb #0810e622
 SCANS = '.svs .ndpi .scn .mrxs .vms .vmu .bif .svslide .dcm'.split() # OpenSlide's formats, beside tiled TIFF
@@ -548,7 +548,7 @@ def write_slide_page(scan, p, colours, mask, regions, heat, summary, path):
              '<h2>Tissue</h2>', (show_tissue(scan, colours, mask), 'The slide, and what was taken for tissue')]
     return html_page(scan.path.name, parts, path)
 
-# %% ../nbs/11_slide.ipynb #cc53253a
+# %% ../nbs/11_slide.ipynb #587bf87d
 def write_slide_files(scan, p, colours, mask, threshold, job, folder):
     "Write all files of a slide into the empty `folder`; its summary"
     regions = find_regions(scan, p, threshold)
@@ -559,7 +559,7 @@ def write_slide_files(scan, p, colours, mask, threshold, job, folder):
     (folder/'heatmap.png').write_bytes(heat.png(150))
     write_geojson(region_features(regions), folder/'regions.geojson')
     write_slide_page(scan, p, colours, mask, regions, heat, summary, folder/'slide.html')
-    (folder/'summary.json').write_text(json.dumps(summary, indent=1))
+    write_json(folder/'summary.json', summary)
     return summary
 
 # %% ../nbs/11_slide.ipynb #e35e45eb

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['PATCH_BYTES', 'FITS', 'Store', 'is_store', 'to_size', 'BadData', 'sized', 'pack', 'prefetch', 'write_file',
-           'open_store']
+           'write_json', 'open_store']
 
 # %% ../nbs/02_store.ipynb #bc038e65
 import errno, json, os, shutil
@@ -191,7 +191,7 @@ def prefetch(
             if len(waiting)>ahead: yield waiting.pop(0).result()
         while waiting: yield waiting.pop(0).result()
 
-# %% ../nbs/02_store.ipynb #7cc292e8
+# %% ../nbs/02_store.ipynb #58d54ec8
 def write_file(
     path:str|Path, # File to write; its folder is there
     save,          # Called with the path to write to
@@ -204,6 +204,10 @@ def write_file(
         os.replace(tmp, path)
     finally: tmp.unlink(missing_ok=True)
     return path
+
+def write_json(path, what):
+    "Write `what` as JSON; see `write_file`"
+    return write_file(path, lambda f: f.write_text(json.dumps(what, indent=1)))
 
 # %% ../nbs/02_store.ipynb #673ead25
 def open_store(

@@ -8,7 +8,7 @@ __all__ = ['METRICS', 'PatchLoss', 'patch_metrics', 'patch_learner', 'Accumulate
            'SaveRun', 'fit_temperature', 'start_run', 'read_checkpoint', 'Run', 'train', 'finish_run', 'save_array',
            'recipe_callbacks']
 
-# %% ../nbs/07_train.ipynb #5f3d6527
+# %% ../nbs/07_train.ipynb #ade093b1
 import html, importlib.metadata, json, platform, random, time, warnings
 from dataclasses import asdict, dataclass
 import numpy as np, pandas as pd, safetensors.torch as st, sklearn.metrics as skm
@@ -18,7 +18,7 @@ from .explore import html_table, picture, plot_history, store_fingerprints
 from .model import check_arch, make_model, takes_pretrained
 from .sample import SIZE, UM_PER_PX, patch_bar, processes
 from .source import need
-from .store import Store, write_file
+from .store import Store, write_file, write_json
 
 with warnings.catch_warnings():
     warnings.simplefilter('ignore', FutureWarning) # fastai scripts a layer as it is imported
@@ -219,7 +219,7 @@ class SaveRun(Callback):
         "The epoch with the best validation AUC"
         return max(self.history, key=lambda o: o['auc'])['epoch']
 
-# %% ../nbs/07_train.ipynb #18ae4559
+# %% ../nbs/07_train.ipynb #93fab452
 @patch
 def save(self:SaveRun):
     "Write the run as it is after the last epoch"
@@ -227,7 +227,7 @@ def save(self:SaveRun):
     row,model = self.history[-1],kept_model(self.learn)
     if self.best==row['epoch']:
         write_file(self.path/'model.safetensors', lambda f: st.save_model(model, f))
-        write_file(self.path/'metrics.json', lambda f: f.write_text(json.dumps(row, indent=1)))
+        write_json(self.path/'metrics.json', row)
     write_file(self.path/'history.csv', lambda f: pd.DataFrame(self.history).to_csv(f, index=False))
     average = self.learn.average_weights.average.state_dict() if hasattr(self.learn, 'average_weights') else None
     state = dict(model=bare(self.learn.model).state_dict(), average=average, opt=self.opt.state_dict(), history=self.history)
@@ -277,12 +277,12 @@ class Run(type(Path())):
         figures = pd.Series({k:f'{best[k]:.3f}' for k in ('auc','accuracy','precision','recall','f1','valid_loss')})
         return title+html_table(figures.to_frame('validation').T)+picture(plot_history(history), 'Learning curves', 72)
 
-# %% ../nbs/07_train.ipynb #a9bc806c
+# %% ../nbs/07_train.ipynb #17db937b
 def _begin(out, config, resume, table, splits):
     "Make or open the run folder `out`"
     start_run(out, config, resume)
     if (out/'checkpoint.pt').is_file(): return
-    write_file(out/'config.json', lambda f: f.write_text(json.dumps(config, indent=1)))
+    write_json(out/'config.json', config)
     write_split(out, table, splits)
 
 def train(
@@ -325,7 +325,7 @@ def finish_run(learn, out, store, splits):
     config['temperature'] = fit_temperature(logits, table.label.astype(int))
     write_file(out/'valid.csv', lambda f: table.to_csv(f, index=False))
     write_file(out/'fingerprints.npy', lambda f: save_array(f, prints))
-    write_file(out/'config.json', lambda f: f.write_text(json.dumps(config, indent=1)))
+    write_json(out/'config.json', config)
 
 def save_array(path, x):
     "`np.save`, which would add a suffix to a path"

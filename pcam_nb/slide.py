@@ -11,8 +11,8 @@ __all__ = ['SCANS', 'TIFF', 'NOT_A_SLIDE', 'CELL', 'READ', 'SATURATION', 'STRIP'
            'write_slide_files', 'open_progress', 'read_slide', 'check_slide_options', 'list_slides', 'sum_of',
            'run_sums', 'read_slides']
 
-# %% ../nbs/11_slide.ipynb #fa8ad687
-import hashlib, html, json, math, shutil, threading, warnings
+# %% ../nbs/11_slide.ipynb #7aa7d030
+import hashlib, html, json, math, shutil, threading
 from functools import lru_cache
 from pathlib import Path
 
@@ -73,7 +73,7 @@ class ScannerFile:
         out.paste(im, mask=im.getchannel('A'))
         return np.asarray(out)
 
-# %% ../nbs/11_slide.ipynb #797dabca
+# %% ../nbs/11_slide.ipynb #58e8af4f
 def is_tiled(path):
     "Is this a TIFF file in tiles, as scanners write it?"
     if Path(path).suffix.lower() not in TIFF: return False
@@ -85,9 +85,7 @@ def open_file(path):
     "Open a slide or picture; raises `FileNotFoundError`, `ValueError` with a reason, `ImportError` without OpenSlide"
     path = Path(path)
     if not path.exists(): raise FileNotFoundError('there is no such file')
-    with warnings.catch_warnings():
-        warnings.simplefilter('ignore', Image.DecompressionBombWarning)
-        return PlainFile(path) if path.suffix.lower() in SUFFIXES and not is_tiled(path) else ScannerFile(path)
+    return PlainFile(path) if path.suffix.lower() in SUFFIXES and not is_tiled(path) else ScannerFile(path)
 
 # %% ../nbs/11_slide.ipynb #fd2bbd5b
 CELL = 8 # Side of the cells of the tissue mask, in px of the run's resolution

@@ -1,13 +1,17 @@
 """What a trained network does when a patch is turned, when its ring is changed, and when its centre is.
 
-python bench/behaviour.py --data KAGGLE_FOLDER [--epochs 10] [--archs d4net,patchcnn]
+python bench/behaviour.py --data KAGGLE_FOLDER [--epochs 10] [--archs d4net,patchcnn] [--rings 0,.1]
 
-Tumour patches of a holdout get the ring, or the centre, of a normal patch of the holdout.
+Tumour patches of a holdout get the ring, or the centre, of a normal patch of the holdout. Networks are trained on patches as they are, and with a share of them in the
+rings of others.
 """
+from itertools import product
+
 from accuracy import holdouts
 from common import finish, kaggle_folder
 from contenders import predict, project, training_arguments
 import numpy as np, torch
+from sklearn.metrics import roc_auc_score
 from pcam_nb.augment import turn
 from pcam_nb.sample import CENTRE
 from pcam_nb.store import open_store
@@ -29,7 +33,7 @@ def turned(net, x):
 
 
 def main():
-    args = training_arguments(__doc__, 4800, epochs=10, archs='d4net,patchcnn')
+    args = training_arguments(__doc__, 4800, epochs=10, archs='d4net,patchcnn', rings='0,.1')
     path,keep = kaggle_folder(args.data, args.n)
     store = open_store(path, path.parent/'store', progress=False)
     tr,va = holdouts(store, 1)[0]
@@ -37,12 +41,14 @@ def main():
     tumour = store.patches[va[y[va]==1]]
     normal = store.patches[rng.choice(va[y[va]==0], len(tumour))]
     rows = []
-    for arch in args.archs.split(','):
-        net,prepare,*_ = project(arch)(path, store, tr, va, args)
-        p = predict(net, prepare(tumour))[0]
-        ring,centre = [np.abs(predict(net, prepare(mixed(tumour, normal, o)))[0]-p).mean() for o in (False,True)]
-        rows.append({'':arch, 'logits over the eight turns differ by at most':f'{turned(net, prepare(store.patches[va])):.1e}',
-            'another ring moves the probability by':f'{ring:.3f}', 'another centre':f'{centre:.3f}', 'ring / centre':f'{ring/centre:.2f}'})
+    for arch,rings in product(args.archs.split(','), map(float, args.rings.split(','))):
+        net,prepare,*_ = project(arch, rings=rings)(path, store, tr, va, args)
+        probability = lambda x: predict(net, prepare(x))[0]
+        p = probability(tumour)
+        ring,centre = [np.abs(probability(mixed(tumour, normal, o))-p).mean() for o in (False,True)]
+        rows.append({'':arch, 'rings exchanged in training':f'{rings:.0%}', 'AUC':f'{roc_auc_score(y[va], probability(store.patches[va])):.4f}',
+            'another ring moves the probability by':f'{ring:.3f}', 'another centre':f'{centre:.3f}', 'ring / centre':f'{ring/centre:.2f}',
+            'logits over the eight turns differ by at most':f'{turned(net, prepare(store.patches[va])):.1e}'})
     finish('behaviour', args, rows, patches_changed=len(tumour))
 
 

@@ -69,7 +69,8 @@ def with_recipe(recipe, change, path, store, tr, va, args):
     "Train a network of the project by `recipe`, after `change(network)`"
     set_seed(recipe.seed)
     stats = channel_stats(store, tr)
-    dls = patch_dls(store, (tr,va), bs=recipe.bs, device='cpu', stats=stats, d4=recipe.d4, stain=recipe.stain, verbose=False)
+    dls = patch_dls(store, (tr,va), bs=recipe.bs, device='cpu', stats=stats, d4=recipe.d4, stain=recipe.stain, rings=recipe.rings,
+                    verbose=False)
     learn = patch_learner(dls, recipe.arch, pretrained=False)
     learn.model = change(learn.model).to(memory_format=torch.channels_last)
     learn.add_cbs(recipe_callbacks(recipe, recipe.bs))

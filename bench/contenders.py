@@ -69,8 +69,7 @@ def with_recipe(recipe, change, path, store, tr, va, args):
     "Train a network of the project by `recipe`, after `change(network)`"
     set_seed(recipe.seed)
     stats = channel_stats(store, tr)
-    dls = patch_dls(store, (tr,va), bs=recipe.bs, device='cpu', stats=stats, d4=recipe.d4, stain=recipe.stain, rings=recipe.rings,
-                    verbose=False)
+    dls = patch_dls(store, (tr,va), bs=recipe.bs, device='cpu', stats=stats, verbose=False, **recipe.vary)
     learn = patch_learner(dls, recipe.arch, pretrained=False)
     learn.model = change(learn.model).to(memory_format=torch.channels_last)
     learn.add_cbs(recipe_callbacks(recipe, recipe.bs))
@@ -114,7 +113,7 @@ def study(path, store, tr, va, args):
     return torch.nn.Sequential(net, Difference()), lambda x: torch.stack([data.tfm(Image.fromarray(o)) for o in x]), epoch, clock.seconds()
 
 
-# The reference CNN: one-cycle AdamW to 4e-3, D4 and colour variation, no averaging, no smoothing
+# The reference CNN: one-cycle AdamW to 4e-3, D4 and colour variation, no averaging, no smoothing, no shifts
 CONTENDERS = {'stock fastai resnet18':stock, 'small CNN of the study':study,
-              'reference CNN':project('patchcnn', lambda net: reference_net(), average=0, smooth=0),
+              'reference CNN':project('patchcnn', lambda net: reference_net(), average=0, smooth=0, shift=0),
               **{o:project(o) for o in ('patchcnn','d4net','resnet18','densenet121')}}

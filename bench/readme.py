@@ -16,9 +16,11 @@ SECTIONS = [
     ('app', 'The web app', '`d4net`, from the command to the page, and requests over HTTP on the same two cores; what is said of hostile uploads.'),
     ('accuracy', 'Accuracy', 'Contenders trained from scratch on the same real patches, for the same time or the same number of epochs, on three disjoint holdouts of '
      '960 patches whose predictions are pooled. Intervals: paired bootstrap over patches. The slides are not known, so patches of one slide may be on both sides: '
-     'compare the contenders, not these figures with those of other sets. The table of equal time was taken with torch\'s own β₂ of .999 in Adam; the recipe has .99 since.'),
+     'compare the contenders, not these figures with those of other sets.'),
     ('ablation', 'The recipe', 'The same network and number of epochs, without one part of the recipe.'),
-    ('behaviour', 'What a trained network heeds', 'Tumour patches of a holdout get the ring, or the centre, of a normal one.'),
+    ('behaviour', 'What a trained network heeds', 'Tumour patches of a holdout get the ring, or the centre, of a normal one; how far the probability goes, on average. Networks lean on the '
+     'ring, since it is eight ninths of the patch, and tumour seldom ends at the square. Those that were trained with some patches in the rings of others (`pcam_train --rings .1`) follow the '
+     'centre; the AUC on patches as they are says what that costs.'),
     ('shift', 'Another laboratory', 'Trained on drawn slides of one range of staining, judged on slides of that range and of others.'),
     ('reliability', 'Do the figures keep their word?', 'Simulated sets whose truth is known, and planted copies of patches.'),
     ('scale', 'Growth', 'One epoch of loading, with D4 and stain variation, from stores of random patches on disk, up to the size of the whole Kaggle training set '

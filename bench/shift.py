@@ -1,6 +1,6 @@
 """Another laboratory: networks trained on drawn slides of one range of staining, judged on slides of the same range and of others.
 
-python bench/shift.py [--minutes 2] [--n 1600]
+python bench/shift.py [--minutes 6] [--n 1600]
 """
 from pathlib import Path
 import tempfile
@@ -17,7 +17,7 @@ NAMES = ('d4net','patchcnn','stock fastai resnet18')
 
 
 def main():
-    args = training_arguments(__doc__, 1600, test=800, minutes=2.)
+    args = training_arguments(__doc__, 1600, test=800)
     with tempfile.TemporaryDirectory() as tmp:
         draw = lambda name,n,seed: make_sample(Path(tmp)/name/'data', train=n, test=0, slides=max(n//60, 8), seed=seed, stain=RANGES[name.split('/')[0]])
         store_of = lambda path: open_store(path, path.parent/'store', progress=False)

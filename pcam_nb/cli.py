@@ -155,7 +155,7 @@ def pcam_explore(
     say(*(f'  {found[k]:6,} {v}' for k,v in FAULTS.items()), f"Page: {Path(out)/'explore.html'}")
     return report_skipped(packed.skipped, out)
 
-# %% ../nbs/13_cli.ipynb #5856bf96
+# %% ../nbs/13_cli.ipynb #cee1bab9
 @command
 def pcam_train(
     data:str,              # Kaggle's folder, the folder of PCam's HDF5 files, or a store
@@ -175,6 +175,7 @@ def pcam_train(
     accumulate:int=1,      # Batches a step
     smooth:float=.05,      # Label smoothing, 0–0.5
     average:float=.99,     # How much of the averaged weights each step keeps; 0: no averaging
+    shift:int=4,           # Move the training patches by up to so many pixels
     rings:float=0.,        # Share of the training patches that get what lies around the centre of another: heeds the centre more
     resume:bool=False,     # Continue the run in --out
     slides:str=None,       # CSV file with id,wsi; default: slides.csv in the folder, if there
@@ -191,7 +192,7 @@ def pcam_train(
     with in_turn(device): packed = store_for(data, out, store, 'train', slides, resize, skip_bad)
     from pcam_nb.infer import read_config
     from pcam_nb.train import Recipe, train
-    recipe = Recipe(arch, epochs, lr, bs, wd, valid, seed, pretrained, pos_weight, patience, d4, stain, accumulate, smooth, average, rings)
+    recipe = Recipe(arch, epochs, lr, bs, wd, valid, seed, pretrained, pos_weight, patience, d4, stain, accumulate, smooth, average, shift, rings)
     run = train(packed, out, recipe, resume, device, cache, compile)
     m = json.loads((run/'metrics.json').read_text())
     say(f"Best epoch {m['epoch']+1}: validation AUC {m['auc']:.4f}, accuracy {m['accuracy']:.4f}, precision {m['precision']:.4f}, "

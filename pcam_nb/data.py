@@ -133,15 +133,17 @@ class ReadLabel(Transform):
         return TensorCategory(self.labels[rows])
     def decodes(self, y:TensorCategory): return Category(CLASSES[int(y)])
 
-# %% ../nbs/05_data.ipynb #402e501a
+# %% ../nbs/05_data.ipynb #ec462bc1
 class Augment(Transform):
-    "Patches as stored to planes, turned and with another stain, in training only; see `augment`"
+    "Patches as stored to planes, turned, moved and with another stain, in training only; see `augment`"
     split_idx,order = 0,10
-    def __init__(self, d4=True, stain=.2, rings=0.): self.d4,self.stain,self.rings,self.share,self.seed = d4,stain,rings,(0,1),None
+    def __init__(self, d4=True, stain=.2, shift=0, rings=0.):
+        self.vary = dict(d4=d4, stain=stain, shift=shift, rings=rings)
+        self.share,self.seed = (0,1),None
     def encodes(self, x:TensorPatch):
         rng = None if self.seed is None else torch.Generator().manual_seed(self.seed)
         if rng: self.seed += 1
-        return TensorPatch(augment(x.as_subclass(Tensor), self.d4, self.stain, rng, self.share, self.rings))
+        return TensorPatch(augment(x.as_subclass(Tensor), rng=rng, share=self.share, **self.vary))
 
 class NormalisePatch(Transform):
     "Patches as stored, or planes, to float N×3×96×96 around zero; see `normalise`"
@@ -200,7 +202,7 @@ def LabelBlock(store):
     "Labels of `store`, by row number"
     return TransformBlock(type_tfms=ReadLabel(store), dl_type=PatchDL)
 
-# %% ../nbs/05_data.ipynb #89a83063
+# %% ../nbs/05_data.ipynb #4ea4c18d
 def channel_stats(store, rows, n=2000, seed=0):
     "Mean and spread of each channel over at most `n` of the `rows`, rounded, on the scale of 0–1"
     rows = np.sort(np.random.default_rng(seed).choice(rows, min(n, len(rows)), replace=False))
@@ -214,15 +216,13 @@ def patch_datablock(
     store:Store,       # The patches
     splits:tuple,      # Row numbers of the training and of the validation patches
     stats:tuple=None,  # Mean and spread of each channel, 0–1; default: those of the training patches
-    d4:bool=True,      # Turn the training patches?
-    stain:float=.2,    # Vary their stain by this much, 0–1
-    rings:float=0.,    # Share of them that get the ring of another; see `swap_rings`
     held:HeldPatches=None, # Where the patches are; default: on disk
+    **vary,            # How training patches are varied: `d4`, `stain`, `shift` and `rings` of `augment`
 )->DataBlock:
     "fastai's DataBlock over row numbers of `store`"
     mean,std = stats or channel_stats(store, splits[0])
     return DataBlock(blocks=(PatchBlock(held or HeldPatches(store)), LabelBlock(store)), splitter=lambda _: splits, dl_type=PatchDL,
-                     batch_tfms=[Augment(d4, stain, rings), NormalisePatch(mean, std)])
+                     batch_tfms=[Augment(**vary), NormalisePatch(mean, std)])
 
 # %% ../nbs/05_data.ipynb #658be4b5
 def patch_dls(

@@ -80,7 +80,7 @@ def bare(model):
     "A network without what `share_gradients` wraps around it"
     return model.module if isinstance(model, nn.parallel.DistributedDataParallel) else model
 
-# %% ../nbs/07_train.ipynb #356df37a
+# %% ../nbs/07_train.ipynb #f0753f61
 @dataclass
 class Recipe:
     "What decides the outcome of a training"
@@ -99,17 +99,23 @@ class Recipe:
     accumulate:int=1      # Batches a step
     smooth:float=.05      # Label smoothing: 0 and 1 become half of this and 1 less half of this
     average:float=.99     # How much of the averaged weights each step keeps; 0: no averaging
+    shift:int=4           # Move the training patches by up to so many pixels
     rings:float=0.        # Share of the training patches that get the ring of another; see `swap_rings`
 
     def __post_init__(self):
         check_arch(self.arch)
         ranges = [('epochs',1,10_000), ('bs',2,65_536), ('patience',0,10_000), ('accumulate',1,1000), ('stain',0,.9), ('wd',0,10),
-                  ('smooth',0,.5), ('average',0,.99999), ('rings',0,1)]
+                  ('smooth',0,.5), ('average',0,.99999), ('shift',0,32), ('rings',0,1)]
         for name,low,high in ranges:
             if not low<=getattr(self,name)<=high: raise ValueError(f'{name} is {getattr(self,name)}: choose {low} to {high}')
         for name in ('lr','pos_weight'):
             value = getattr(self,name)
             if value is not None and not 0<value<1e4: raise ValueError(f'{name} is {value}: choose a number above 0')
+
+    @property
+    def vary(self):
+        "How training patches are varied, as `patch_dls` takes it"
+        return {o:getattr(self, o) for o in ('d4','stain','shift','rings')}
 
 # %% ../nbs/07_train.ipynb #f437903c
 class SmoothLabels(Callback):
@@ -278,7 +284,7 @@ class Run(type(Path())):
         figures = pd.Series({k:f'{best[k]:.3f}' for k in ('auc','accuracy','precision','recall','f1','valid_loss')})
         return title+html_table(figures.to_frame('validation').T)+picture(plot_history(history), 'Learning curves', 72)
 
-# %% ../nbs/07_train.ipynb #72301e86
+# %% ../nbs/07_train.ipynb #f52bc6c5
 def _begin(out, config, resume, table, splits):
     "Make or open the run folder `out`"
     start_run(out, config, resume)
@@ -304,7 +310,7 @@ def train(
     stats = channel_stats(store, splits[0])
     set_seed(recipe.seed)
     dls = patch_dls(store, splits, bs=min(recipe.bs, len(splits[0])//world), device=joined.device if joined else device, cache=cache,
-                    verbose=progress, share=(rank,world), stats=stats, d4=recipe.d4, stain=recipe.stain, rings=recipe.rings)
+                    verbose=progress, share=(rank,world), stats=stats, **recipe.vary)
     learn = patch_learner(dls, recipe.arch, recipe.pretrained, recipe.lr, recipe.wd, recipe.pos_weight)
     if not rank: _begin(out, run_config(recipe, store, splits, stats), resume, store.table, splits)
     if joined: joined.wait_for_everyone()

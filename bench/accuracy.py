@@ -43,15 +43,15 @@ def run(contenders, path, store, args, kept):
 
 
 def pooled(store, kept, names):
-    "Name to labels, probabilities and what else was measured, over the holdouts that all have"
+    "Name to labels, probabilities and what else was measured, over the holdouts that all have; of times, the median"
     res = {}
     for name in names:
         runs = [json.loads(o.read_text()) for fold in range(5) if (o:=file_of(kept, name, fold)).is_file()]
         if not runs: continue
         y = store.table.label.iloc[np.concatenate([o['rows'] for o in runs])].to_numpy(int)
-        mean = {k:float(np.mean([o[k] for o in runs])) for k in ('ms','epochs','seconds','parameters')}
-        res[name] = dict(y=y, p=np.concatenate([o['p'] for o in runs]), holdouts=len(runs), **mean)
-        if 'p8' in runs[0]: res[f'{name} + 8-way averaging'] = dict(res[name], p=np.concatenate([o['p8'] for o in runs]), ms=8*mean['ms'])
+        usual = {k:float(np.median([o[k] for o in runs])) for k in ('ms','epochs','seconds','parameters')}
+        res[name] = dict(y=y, p=np.concatenate([o['p'] for o in runs]), holdouts=len(runs), **usual)
+        if 'p8' in runs[0]: res[f'{name} + 8-way averaging'] = dict(res[name], p=np.concatenate([o['p8'] for o in runs]), ms=8*usual['ms'])
     return res
 
 

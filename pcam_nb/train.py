@@ -253,7 +253,7 @@ def fit_temperature(
     loss = lambda t: np.logaddexp(0, -(2*y-1)*z/np.exp(t)).mean()
     return float(np.exp(minimize_scalar(loss, bounds=np.log((.05, 20)), method='bounded', options=dict(xatol=1e-6)).x))
 
-# %% ../nbs/07_train.ipynb #db2948ec
+# %% ../nbs/07_train.ipynb #5b8ca592
 def start_run(out, config, resume):
     "Make the run folder `out`, or check that the run there is the one to continue"
     out = Path(out)
@@ -265,7 +265,7 @@ def start_run(out, config, resume):
         raise FileNotFoundError(f"No run to continue in '{out}': config.json is missing. Start one without --resume")
     else:
         old,same = json.loads((out/'config.json').read_text()),lambda c: dict(c['recipe'], data=c['data']['fingerprint'])
-        differ = [f'{k} was {v!r}, is {same(config)[k]!r}' for k,v in same(old).items() if same(config)[k]!=v]
+        differ = [f'{k} was {same(old).get(k)!r}, is {v!r}' for k,v in same(config).items() if same(old).get(k)!=v]
         if differ: raise ValueError(f"The run in '{out}' was started otherwise: {'; '.join(differ)}. Continue it with what it was started with")
 
 def read_checkpoint(out):

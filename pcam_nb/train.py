@@ -253,7 +253,7 @@ def fit_temperature(
     loss = lambda t: np.logaddexp(0, -(2*y-1)*z/np.exp(t)).mean()
     return float(np.exp(minimize_scalar(loss, bounds=np.log((.05, 20)), method='bounded', options=dict(xatol=1e-6)).x))
 
-# %% ../nbs/07_train.ipynb #5b8ca592
+# %% ../nbs/07_train.ipynb #5e551189
 def start_run(out, config, resume):
     "Make the run folder `out`, or check that the run there is the one to continue"
     out = Path(out)
@@ -264,8 +264,8 @@ def start_run(out, config, resume):
     elif not (out/'config.json').is_file():
         raise FileNotFoundError(f"No run to continue in '{out}': config.json is missing. Start one without --resume")
     else:
-        old,same = json.loads((out/'config.json').read_text()),lambda c: dict(c['recipe'], data=c['data']['fingerprint'])
-        differ = [f'{k} was {same(old).get(k)!r}, is {v!r}' for k,v in same(config).items() if same(old).get(k)!=v]
+        was,now = [dict(c['recipe'], data=c['data']['fingerprint']) for c in (json.loads((out/'config.json').read_text()), config)]
+        differ = [f'{k} was {was.get(k)!r}, is {now.get(k)!r}' for k in was|now if was.get(k)!=now.get(k)]
         if differ: raise ValueError(f"The run in '{out}' was started otherwise: {'; '.join(differ)}. Continue it with what it was started with")
 
 def read_checkpoint(out):

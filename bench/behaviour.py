@@ -38,17 +38,17 @@ def main():
     store = open_store(path, path.parent/'store', progress=False)
     tr,va = holdouts(store, 1)[0]
     y,rng = store.table.label.to_numpy(int),np.random.default_rng(0)
-    tumour = store.patches[va[y[va]==1]]
-    normal = store.patches[rng.choice(va[y[va]==0], len(tumour))]
+    held,positive = store.patches[va],y[va]==1
+    tumour,normal = held[positive],store.patches[rng.choice(va[~positive], positive.sum())]
     rows = []
     for arch,rings in product(args.archs.split(','), map(float, args.rings.split(','))):
         net,prepare,*_ = project(arch, rings=rings)(path, store, tr, va, args)
-        probability = lambda x: predict(net, prepare(x))[0]
-        p = probability(tumour)
-        ring,centre = [np.abs(probability(mixed(tumour, normal, o))-p).mean() for o in (False,True)]
-        rows.append({'':arch, 'rings exchanged in training':f'{rings:.0%}', 'AUC':f'{roc_auc_score(y[va], probability(store.patches[va])):.4f}',
+        x = prepare(held)
+        p = predict(net, x)[0]
+        ring,centre = [np.abs(predict(net, prepare(mixed(tumour, normal, o)))[0]-p[positive]).mean() for o in (False,True)]
+        rows.append({'':arch, 'rings exchanged in training':f'{rings:.0%}', 'AUC':f'{roc_auc_score(positive, p):.4f}',
             'another ring moves the probability by':f'{ring:.3f}', 'another centre':f'{centre:.3f}', 'ring / centre':f'{ring/centre:.2f}',
-            'logits over the eight turns differ by at most':f'{turned(net, prepare(store.patches[va])):.1e}'})
+            'logits over the eight turns differ by at most':f'{turned(net, x):.1e}'})
     finish('behaviour', args, rows, patches_changed=len(tumour))
 
 

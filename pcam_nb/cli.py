@@ -10,6 +10,7 @@ __all__ = ['make_parser', 'is_first', 'say', 'command', 'check_writable', 'store
 # %% ../nbs/13_cli.ipynb #e8ee971e
 import argparse, json, os, shutil, sys, warnings
 from contextlib import nullcontext
+from dataclasses import fields
 from functools import wraps
 from pathlib import Path
 
@@ -187,13 +188,13 @@ def pcam_train(
     compile:bool=False,    # Compile the network with torch.compile, which takes a minute
 ):
     "Train a network on labelled patches"
+    given = dict(locals())
     from pcam_nb.model import check_arch
     check_arch(arch) # Before packing, which takes longer
     with in_turn(device): packed = store_for(data, out, store, 'train', slides, resize, skip_bad)
     from pcam_nb.infer import read_config
     from pcam_nb.train import Recipe, train
-    recipe = Recipe(arch, epochs, lr, bs, wd, valid, seed, pretrained, pos_weight, patience, d4, stain, accumulate, smooth, average, shift, rings)
-    run = train(packed, out, recipe, resume, device, cache, compile)
+    run = train(packed, out, Recipe(**{o.name:given[o.name] for o in fields(Recipe)}), resume, device, cache, compile)
     m = json.loads((run/'metrics.json').read_text())
     say(f"Best epoch {m['epoch']+1}: validation AUC {m['auc']:.4f}, accuracy {m['accuracy']:.4f}, precision {m['precision']:.4f}, "
         f"recall {m['recall']:.4f}, F1 {m['f1']:.4f}", f"Temperature {read_config(run)['temperature']:.3f}, fitted on the validation patches", f'Run: {run}')

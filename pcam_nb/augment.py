@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['turn', 'to_planes', 'stain_basis', 'restain', 'move', 'swap_rings', 'draw_turns', 'draw_stains', 'draw_moves',
-           'draw_swaps', 'augment', 'keep_memory', 'normalise', 'denormalise']
+           'draw_swaps', 'augment', 'keep_memory', 'trim_memory', 'normalise', 'denormalise']
 
 # %% ../nbs/04_augment.ipynb #a0798012
 import ctypes, math, os, platform
@@ -108,12 +108,31 @@ def augment(
     return restain(x, draw_stains(parts*n, stain, rng)[mine]) if stain else x
 
 # %% ../nbs/04_augment.ipynb #badb62d8
+def _glibc():
+    "The C library, if it is glibc and the environment doesn't tune its memory by MALLOC_… already"
+    tuned = any(o.startswith('MALLOC_') for o in os.environ)
+    return ctypes.CDLL(None) if platform.libc_ver()[0]=='glibc' and not tuned else None
+
 def keep_memory():
     "Have glibc keep freed memory for the next tensors, in this process; does nothing elsewhere, or where the environment sets MALLOC_…; did it?"
-    if platform.libc_ver()[0]!='glibc' or any(o.startswith('MALLOC_') for o in os.environ): return False
     M_TRIM_THRESHOLD,M_MMAP_THRESHOLD = -1,-3 # malloc.h
-    libc = ctypes.CDLL(None)
-    return bool(libc.mallopt(M_MMAP_THRESHOLD, 2**30) and libc.mallopt(M_TRIM_THRESHOLD, 2**31-1))
+    libc = _glibc()
+    return bool(libc and libc.mallopt(M_MMAP_THRESHOLD, 2**30) and libc.mallopt(M_TRIM_THRESHOLD, 2**31-1))
+
+# %% ../nbs/04_augment.ipynb #f6561c4b
+_since = dict(trim=0) # Bytes of batches
+
+def trim_memory(
+    x:torch.Tensor, # A batch; on another device than the CPU it doesn't count
+    each:int=2**30, # Bytes of batches from one time to the next
+)->bool:            # Was it time?
+    "Return freed memory to the system from time to time, in this process; for glibc, as `keep_memory`"
+    _since['trim'] += x.nbytes if x.device.type=='cpu' else 0
+    if _since['trim']<each: return False
+    _since['trim'] = 0
+    libc = _glibc()
+    if libc: libc.malloc_trim(0)
+    return True
 
 # %% ../nbs/04_augment.ipynb #b1a42d2a
 def normalise(

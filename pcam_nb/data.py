@@ -12,7 +12,7 @@ __all__ = ['MIN_EACH', 'CACHES', 'CLASSES', 'SharedSlides', 'splits_by_slide', '
 import contextlib, os, warnings
 import numpy as np, psutil, torch
 from sklearn.model_selection import StratifiedGroupKFold, train_test_split
-from .augment import augment, denormalise, keep_memory, normalise, to_planes
+from .augment import augment, denormalise, keep_memory, normalise, to_planes, trim_memory
 from .explore import LABELS
 from .store import Store, prefetch
 
@@ -151,7 +151,9 @@ class NormalisePatch(Transform):
     def __init__(self, mean, std): self.mean,self.std = tuple(mean),tuple(std)
     def encodes(self, x:TensorPatch):
         x = x.as_subclass(Tensor)
-        return TensorPatch(normalise(to_planes(x) if x.dtype==torch.uint8 else x, self.mean, self.std))
+        x = normalise(to_planes(x) if x.dtype==torch.uint8 else x, self.mean, self.std)
+        trim_memory(x)
+        return TensorPatch(x)
     def decodes(self, x:TensorPatch): return TensorPatch(denormalise(x.as_subclass(Tensor), self.mean, self.std))
 
 # %% ../nbs/05_data.ipynb #d02a668c

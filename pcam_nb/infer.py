@@ -14,7 +14,7 @@ import numpy as np, pandas as pd, torch
 from fastcore.basics import patch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
-from .augment import keep_memory, normalise, to_planes, turn
+from .augment import keep_memory, normalise, to_planes, trim_memory, turn
 from .model import OWN, make_model
 from .sample import SIZE, need, patch_bar
 from .source import ImageFolder, Source, read_image
@@ -92,7 +92,9 @@ class Predictor:
         x:torch.Tensor, # 0–255, N×H×W×3: stored patches, or regions of a slide
     )->torch.Tensor:    # float32, N×3×H×W
         "What the network is fed"
-        return normalise(to_planes(x), self.config['mean'], self.config['std'])
+        x = normalise(to_planes(x), self.config['mean'], self.config['std'])
+        trim_memory(x)
+        return x
 
     def __repr__(self):
         c = self.config

@@ -92,9 +92,7 @@ class Predictor:
         x:torch.Tensor, # 0–255, N×H×W×3: stored patches, or regions of a slide
     )->torch.Tensor:    # float32, N×3×H×W
         "What the network is fed"
-        x = normalise(to_planes(x), self.config['mean'], self.config['std'])
-        trim_memory(x)
-        return x
+        return normalise(to_planes(x), self.config['mean'], self.config['std'])
 
     def __repr__(self):
         c = self.config
@@ -148,6 +146,7 @@ def looks(self:Predictor, x, tta):
     "Logits of one batch under each of `tta` turns, `tta`×N"
     with torch.inference_mode():
         x = self.planes(torch.from_numpy(x).to(self.device))
+        trim_memory(x)
         seen = torch.stack([self.model(turn(x, k).contiguous())[:,0].float() for k in range(self.turns(tta))])
         return seen.expand(tta, -1).cpu().numpy()
 

@@ -21,7 +21,7 @@ SECTIONS = [
     ('behaviour', 'What a trained network heeds', 'Tumour patches of a holdout get the ring, or the centre, of a normal one; how far the probability goes, on average. Networks lean on the '
      'ring, since it is eight ninths of the patch, and tumour seldom ends at the square. Those that were trained with a tenth of the patches in the rings of others (`pcam_train --rings .1`) heed '
      'the centre about as much; the AUC on patches as they are says what that costs.'),
-    ('shift', 'Another laboratory', 'Trained on drawn slides of one range of staining, judged on slides of that range and of others. Taken before training patches were moved (as with `pcam_train --shift 0`).'),
+    ('shift', 'Another laboratory', 'Trained on drawn slides of one range of staining, judged on slides of that range and of others.'),
     ('reliability', 'Do the figures keep their word?', 'Simulated sets whose truth is known, and planted copies of patches.'),
     ('scale', 'Growth', 'One epoch of loading, with D4 and stain variation, from stores of random patches on disk, up to the size of the whole Kaggle training set '
      '(6.1 GB). Own memory is what no file stands behind.\n\n![Seconds an epoch over patches in the store](results/scale.png)'),

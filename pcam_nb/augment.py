@@ -120,16 +120,17 @@ def keep_memory():
     return bool(libc and libc.mallopt(M_MMAP_THRESHOLD, 2**30) and libc.mallopt(M_TRIM_THRESHOLD, 2**31-1))
 
 # %% ../nbs/04_augment.ipynb #f6561c4b
-_since = dict(trim=0) # Bytes of batches
+_passed = 0 # Bytes of batches since memory was last returned
 
 def trim_memory(
     x:torch.Tensor, # A batch; on another device than the CPU it doesn't count
     each:int=2**30, # Bytes of batches from one time to the next
 )->bool:            # Was it time?
     "Return freed memory to the system from time to time, in this process; for glibc, as `keep_memory`"
-    _since['trim'] += x.nbytes if x.device.type=='cpu' else 0
-    if _since['trim']<each: return False
-    _since['trim'] = 0
+    global _passed
+    if x.device.type=='cpu': _passed += x.nbytes
+    if _passed<each: return False
+    _passed = 0
     libc = _glibc()
     if libc: libc.malloc_trim(0)
     return True

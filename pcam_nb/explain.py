@@ -20,7 +20,7 @@ from .sample import CENTRE, SIZE, need
 # %% ../nbs/10_explain.ipynb #d4893a38
 def planes_of(predictor, x):
     "What the network of a predictor is fed for uint8 patches N×96×96×3"
-    return predictor.planes(torch.from_numpy(check_patches(x)).to(predictor.device))
+    return predictor.feed(torch.from_numpy(check_patches(x)))
 
 def in_batches(f, x, bs=8):
     "`f` of so many patches at a time, N×96×96 float32"

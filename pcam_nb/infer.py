@@ -94,6 +94,12 @@ class Predictor:
         "What the network is fed"
         return normalise(to_planes(x), self.config['mean'], self.config['std'])
 
+    def feed(self, x):
+        "`planes` of a batch or region, on the device; see `trim_memory`"
+        x = self.planes(x.to(self.device))
+        trim_memory(x)
+        return x
+
     def __repr__(self):
         c = self.config
         return f"{type(self).__name__}({c['arch']}, trained on {c['data']['train']:,} patches, slides {c['data']['slides']}, on {self.device})"
@@ -145,8 +151,7 @@ def logits(self:Predictor,
 def looks(self:Predictor, x, tta):
     "Logits of one batch under each of `tta` turns, `tta`×N"
     with torch.inference_mode():
-        x = self.planes(torch.from_numpy(x).to(self.device))
-        trim_memory(x)
+        x = self.feed(torch.from_numpy(x))
         seen = torch.stack([self.model(turn(x, k).contiguous())[:,0].float() for k in range(self.turns(tta))])
         return seen.expand(tta, -1).cpu().numpy()
 

@@ -21,7 +21,7 @@ from fastcore.basics import patch
 from PIL import Image
 from scipy import ndimage
 from threadpoolctl import ThreadpoolController
-from .augment import trim_memory, turn
+from .augment import turn
 from .evaluate import slide_scores
 from .explore import Picture, draw_centre, html_page
 from .infer import Predictor, check_tta
@@ -314,8 +314,7 @@ def map_logits(self:Predictor,
 def _dense_logits(self:Predictor, x, stride, tta):
     "Logits of all windows of a region 1×h×w×3"
     with torch.inference_mode():
-        x = self.planes(x.to(self.device))
-        trim_memory(x)
+        x = self.feed(x)
         turned = [turn(x, k).contiguous(memory_format=torch.channels_last) for k in range(self.turns(tta))]
         maps = [turn(self.model.dense(o, stride), INVERSE[k], (1,2)) for k,o in enumerate(turned)]
         return torch.stack(maps).mean(0)[0].float().cpu().numpy()

@@ -1,6 +1,6 @@
 """What a trained network does when a patch is turned, when its ring is changed, and when its centre is.
 
-python bench/behaviour.py --data KAGGLE_FOLDER [--epochs 10] [--archs d4net,patchcnn] [--rings 0,.1]
+python bench/behaviour.py --data KAGGLE_FOLDER [--epochs 10] [--archs d4net,patchcnn] [--rings 0,.1,.2]
 
 Tumour patches of a holdout get the ring, or the centre, of a normal patch of the holdout. Networks are trained on patches as they are, and with a share of them in the
 rings of others.
@@ -33,7 +33,7 @@ def turned(net, x):
 
 
 def main():
-    args = training_arguments(__doc__, 4800, epochs=10, archs='d4net,patchcnn', rings='0,.1')
+    args = training_arguments(__doc__, 4800, epochs=10, archs='d4net,patchcnn', rings='0,.1,.2')
     path,keep = kaggle_folder(args.data, args.n)
     store = open_store(path, path.parent/'store', progress=False)
     tr,va = holdouts(store, 1)[0]

@@ -19,8 +19,10 @@ LONG = 1000 # Epochs, when time is what ends a training
 
 
 def training_arguments(doc, n, **more):
-    "What `arguments` parses, and for how long to train: `--minutes`, or `--epochs` where that is not 0; a file for `--pause`"
-    return arguments(doc, n, **dict(minutes=6., epochs=0, pause='')|more)
+    "What `arguments` parses, and for how long to train: `--epochs`, or `--minutes` where that is 0, and None for the other; a file for `--pause`"
+    args = arguments(doc, n, **dict(minutes=6., epochs=0, pause='')|more)
+    setattr(args, 'minutes' if args.epochs else 'epochs', None)
+    return args
 
 
 class Clock:
@@ -70,7 +72,7 @@ def with_recipe(recipe, change, path, store, tr, va, args):
     set_seed(recipe.seed)
     stats = channel_stats(store, tr)
     dls = patch_dls(store, (tr,va), bs=recipe.bs, device='cpu', stats=stats, verbose=False, **recipe.vary)
-    learn = patch_learner(dls, recipe.arch, pretrained=False)
+    learn = patch_learner(dls, recipe.arch, False, recipe.lr, recipe.wd, recipe.pos_weight)
     learn.model = change(learn.model).to(memory_format=torch.channels_last)
     learn.add_cbs(recipe_callbacks(recipe, recipe.bs))
     spent = fit(learn, args)
@@ -113,7 +115,7 @@ def study(path, store, tr, va, args):
     return torch.nn.Sequential(net, Difference()), lambda x: torch.stack([data.tfm(Image.fromarray(o)) for o in x]), epoch, clock.seconds()
 
 
-# The reference CNN: one-cycle AdamW to 4e-3, D4 and colour variation, no averaging, no smoothing, no shifts
+# The reference CNN: one-cycle AdamW to 4e-3, D4 and colour variation; no averaging, no smoothing, no shifts, no other laboratories
 CONTENDERS = {'stock fastai resnet18':stock, 'small CNN of the study':study,
-              'reference CNN':project('patchcnn', lambda net: reference_net(), average=0, smooth=0, shift=0),
+              'reference CNN':project('patchcnn', lambda net: reference_net(), average=0, smooth=0, shift=0, labs=0),
               **{o:project(o) for o in ('patchcnn','d4net','resnet18','densenet121')}}

@@ -78,9 +78,13 @@ def draw_turns(n, rng=None):
     "An element of D4 for each of `n` pictures, all equally likely"
     return torch.randint(0, 8, (n,), generator=rng)
 
-def draw_stains(n, strength=.2, rng=None):
-    "Factors for `restain`, N×3: haematoxylin and eosin within 1 ± `strength`, the rest within half of it"
-    return 1 + (2*torch.rand(n, 3, generator=rng)-1)*torch.tensor([strength, strength, strength/2])
+def draw_stains(n, strength=.2, labs=0., rng=None):
+    """Factors for `restain`, N×3: haematoxylin and eosin within 1 ± `strength`, the rest within half of it.
+    A share of `labs`, as if from other laboratories, is also stained half to twice as strongly as a whole"""
+    factors = 1 + (2*torch.rand(n, 3, generator=rng)-1)*torch.tensor([strength, strength, strength/2])
+    if not labs: return factors
+    other,by = torch.rand(n, 2, generator=rng).split(1, 1)
+    return factors*torch.where(other<labs, 2**(2*by-1), 1)
 
 def draw_moves(n, most, rng=None):
     "Pixels for `move`, N×2: up to `most` in each direction, all equally likely"
@@ -98,6 +102,7 @@ def augment(
     share:tuple=(0,1),  # This batch is part `i` of `n`, counted from 0, and chance is drawn for all of them
     shift:int=0,        # Move them by up to so many pixels
     rings:float=0.,     # Share of the pictures that get the ring of another, 0–1, on average
+    labs:float=0.,      # Share of the pictures that are stained as in another laboratory, 0–1, on average; see `draw_stains`
 )->torch.Tensor:        # Planes: float32, N×3×H×W, 0–255
     "Move and turn every picture and vary its stain, by a draw of its own; exchange the rings of some"
     (i,parts),n = share,len(x)
@@ -105,7 +110,7 @@ def augment(
     if rings: x = swap_rings(x, draw_swaps(parts*n, rings, rng)[i*(n//2):(i+1)*(n//2)])
     if shift: x = move(x, draw_moves(parts*n, shift, rng)[mine])
     x = to_planes(x, draw_turns(parts*n, rng)[mine] if d4 else None)
-    return restain(x, draw_stains(parts*n, stain, rng)[mine]) if stain else x
+    return restain(x, draw_stains(parts*n, stain, labs, rng)[mine]) if stain or labs else x
 
 # %% ../nbs/04_augment.ipynb #badb62d8
 def _glibc():

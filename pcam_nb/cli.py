@@ -178,6 +178,7 @@ def pcam_train(
     average:float=.99,     # How much of the averaged weights each step keeps; 0: no averaging
     shift:int=4,           # Move the training patches by up to so many pixels
     rings:float=0.,        # Share of the training patches that get what lies around the centre of another: heeds the centre more
+    labs:float=.05,        # Share of the training patches that are stained half to twice as strongly, as in another laboratory
     resume:bool=False,     # Continue the run in --out
     slides:str=None,       # CSV file with id,wsi; default: slides.csv in the folder, if there
     store:str='',          # Where to keep the packed patches (default: beside --out)

@@ -137,8 +137,8 @@ class ReadLabel(Transform):
 class Augment(Transform):
     "Patches as stored to planes, turned, moved and with another stain, in training only; see `augment`"
     split_idx,order = 0,10
-    def __init__(self, d4=True, stain=.2, shift=0, rings=0.):
-        self.vary = dict(d4=d4, stain=stain, shift=shift, rings=rings)
+    def __init__(self, d4=True, stain=.2, shift=0, rings=0., labs=0.):
+        self.vary = dict(d4=d4, stain=stain, shift=shift, rings=rings, labs=labs)
         self.share,self.seed = (0,1),None
     def encodes(self, x:TensorPatch):
         rng = None if self.seed is None else torch.Generator().manual_seed(self.seed)
@@ -219,7 +219,7 @@ def patch_datablock(
     splits:tuple,      # Row numbers of the training and of the validation patches
     stats:tuple=None,  # Mean and spread of each channel, 0–1; default: those of the training patches
     held:HeldPatches=None, # Where the patches are; default: on disk
-    **vary,            # How training patches are varied: `d4`, `stain`, `shift` and `rings` of `augment`
+    **vary,            # How training patches are varied: `d4`, `stain`, `shift`, `rings` and `labs` of `augment`
 )->DataBlock:
     "fastai's DataBlock over row numbers of `store`"
     mean,std = stats or channel_stats(store, splits[0])

@@ -101,11 +101,12 @@ class Recipe:
     average:float=.99     # How much of the averaged weights each step keeps; 0: no averaging
     shift:int=4           # Move the training patches by up to so many pixels
     rings:float=0.        # Share of the training patches that get the ring of another; see `swap_rings`
+    labs:float=.05        # Share of the training patches that are stained as in another laboratory, half to twice as strongly; see `draw_stains`
 
     def __post_init__(self):
         check_arch(self.arch)
         ranges = [('epochs',1,10_000), ('bs',2,65_536), ('patience',0,10_000), ('accumulate',1,1000), ('stain',0,.9), ('wd',0,10),
-                  ('smooth',0,.5), ('average',0,.99999), ('shift',0,32), ('rings',0,1)]
+                  ('smooth',0,.5), ('average',0,.99999), ('shift',0,32), ('rings',0,1), ('labs',0,1)]
         for name,low,high in ranges:
             if not low<=getattr(self,name)<=high: raise ValueError(f'{name} is {getattr(self,name)}: choose {low} to {high}')
         for name in ('lr','pos_weight'):
@@ -115,7 +116,7 @@ class Recipe:
     @property
     def vary(self):
         "How training patches are varied, as `patch_dls` takes it"
-        return {o:getattr(self, o) for o in ('d4','stain','shift','rings')}
+        return {o:getattr(self, o) for o in ('d4','stain','shift','rings','labs')}
 
 # %% ../nbs/07_train.ipynb #f437903c
 class SmoothLabels(Callback):

@@ -72,7 +72,7 @@ def with_recipe(recipe, change, path, store, tr, va, args):
     set_seed(recipe.seed)
     stats = channel_stats(store, tr)
     dls = patch_dls(store, (tr,va), bs=recipe.bs, device='cpu', stats=stats, verbose=False, **recipe.vary)
-    learn = patch_learner(dls, recipe.arch, False, recipe.lr, recipe.wd, recipe.pos_weight)
+    learn = patch_learner(dls, recipe.arch, False, recipe.lr, recipe.wd, recipe.pos_weight, recipe.precision)
     learn.model = change(learn.model).to(memory_format=torch.channels_last)
     learn.add_cbs(recipe_callbacks(recipe, recipe.bs))
     spent = fit(learn, args)
@@ -115,7 +115,7 @@ def study(path, store, tr, va, args):
     return torch.nn.Sequential(net, Difference()), lambda x: torch.stack([data.tfm(Image.fromarray(o)) for o in x]), epoch, clock.seconds()
 
 
-# The reference CNN: one-cycle AdamW to 4e-3, D4 and colour variation; no averaging, no smoothing, no shifts, no other laboratories
+# The reference CNN: one-cycle AdamW to 4e-3, D4 and colour variation; no averaging, no smoothing, no shifts, no other laboratories, no bfloat16
 CONTENDERS = {'stock fastai resnet18':stock, 'small CNN of the study':study,
-              'reference CNN':project('patchcnn', lambda net: reference_net(), average=0, smooth=0, shift=0, labs=0),
+              'reference CNN':project('patchcnn', lambda net: reference_net(), average=0, smooth=0, shift=0, labs=0, precision='fp32'),
               **{o:project(o) for o in ('patchcnn','d4net','resnet18','densenet121')}}

@@ -11,7 +11,7 @@ from fastai.vision.all import Callback, CrossEntropyLossFlat, Learner, accuracy,
 from pcam_nb.data import patch_dls
 from pcam_nb.model import Sliding, make_model
 from pcam_nb.store import open_store
-from pcam_nb.train import patch_learner
+from pcam_nb.train import choose_precision, patch_learner
 
 
 class Clock(Callback):
@@ -37,11 +37,12 @@ def ceiling(arch, dls, batches):
     model,device = make_model(arch).to(dls.device, memory_format=torch.channels_last),dls.device
     opt = torch.optim.AdamW(model.parameters(), fused=True)
     x,y = [o.as_subclass(torch.Tensor) for o in dls.one_batch()]
-    loss = torch.nn.BCEWithLogitsLoss()
+    loss,fast = torch.nn.BCEWithLogitsLoss(),choose_precision('auto', device)=='bf16'
     def _steps():
         model.train()
         for _ in range(batches):
-            with torch.autocast(device.type, torch.bfloat16, enabled=device.type=='cuda'): loss(model(x)[:,0], y).backward()
+            with torch.autocast(device.type, torch.bfloat16, enabled=fast): out = model(x)[:,0]
+            loss(out.float(), y).backward()
             opt.step()
             opt.zero_grad()
         return batches*len(x)

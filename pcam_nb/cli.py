@@ -179,6 +179,7 @@ def pcam_train(
     shift:int=4,           # Move the training patches by up to so many pixels
     rings:float=0.,        # Share of the training patches that get what lies around the centre of another: heeds the centre more
     labs:float=.05,        # Share of the training patches that are stained half to twice as strongly, as in another laboratory
+    precision:str='auto',  # What the network computes in as it trains: fp32, bf16, or auto, bf16 where the device is made for it
     resume:bool=False,     # Continue the run in --out
     slides:str=None,       # CSV file with id,wsi; default: slides.csv in the folder, if there
     store:str='',          # Where to keep the packed patches (default: beside --out)

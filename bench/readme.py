@@ -16,7 +16,7 @@ SECTIONS = [
     ('app', 'The web app', '`d4net`, from the command to the page, and requests over HTTP on the same two cores; what is said of hostile uploads.'),
     ('accuracy', 'Accuracy', 'Contenders trained from scratch on the same real patches, for the same time or the same number of epochs, on three disjoint holdouts of '
      '960 patches whose predictions are pooled. Intervals: paired bootstrap over patches. The slides are not known, so patches of one slide may be on both sides: '
-     'compare the contenders, not these figures with those of other sets. After equal time, stock fastai and the reference CNN were taken on another day than `patchcnn`, with torch 2.15.'),
+     'compare the contenders, not these figures with those of other sets. The reference CNN and all that is not `pcam_nb` compute in float32, as they come; the other contenders in bfloat16 where the processor has instructions for it. After equal time, stock fastai was taken on another day, with torch 2.15.'),
     ('ablation', 'The recipe', 'The same network and number of epochs, without one part of the recipe.'),
     ('behaviour', 'What a trained network heeds', 'Tumour patches of a holdout get the ring, or the centre, of a normal one; how far the probability goes, on average. Networks lean on the '
      'ring, since it is eight ninths of the patch, and tumour seldom ends at the square. Those that were trained with a tenth of the patches in the rings of others (`pcam_train --rings .1`) heed '

@@ -41,7 +41,8 @@ def parts(arch):
     "The recipe, and the recipe without each of its parts"
     return {'the recipe':project(arch), 'no D4 variation':project(arch, d4=False), 'no stain variation':project(arch, stain=0.),
             'no other laboratories':project(arch, labs=0.), 'no shifts':project(arch, shift=0),
-            'no label smoothing':project(arch, smooth=0.), 'no averaged weights':project(arch, average=0.), 'no dropout':project(arch, without_dropout),
+            'no label smoothing':project(arch, smooth=0.), 'no averaged weights':project(arch, average=0.),
+            'no dropout':project(arch, without_dropout), 'in float32':project(arch, precision='fp32'),
             'no centre in the pooling':project(arch, partial(pooled, centre=False)), 'no spread in the pooling':project(arch, partial(pooled, spread=False))}
 
 

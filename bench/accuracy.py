@@ -2,9 +2,11 @@
 
 python bench/accuracy.py --data KAGGLE_FOLDER [--minutes 6] [--epochs 10] [--only d4net,patchcnn] [--pause FILE]
 
-Nothing else should run meanwhile; the trainings wait, and their clock stands, while there is a file of the name that `--pause` gives. What is done is kept in results/, so that an interrupted run goes on where it was.
+With `--minutes` nothing else should run meanwhile; the trainings wait, and their clock stands, while there is a file of the name that `--pause` gives. What is done is
+kept in results/, so that an interrupted run goes on where it was, and contenders of fewer holdouts are compared on those.
 """
 import json
+from itertools import takewhile
 from pathlib import Path
 
 from common import finish, kaggle_folder
@@ -27,6 +29,11 @@ def holdouts(store, folds):
 def file_of(kept, name, fold): return kept/f"{name.replace(' ','_')}_{fold}.json"
 
 
+def done(kept, name):
+    "The files of the holdouts of a contender, up to the first that is not there"
+    return list(takewhile(Path.is_file, (file_of(kept, name, fold) for fold in range(5))))
+
+
 def run(contenders, path, store, args, kept):
     "Train the contenders of `args.only` on all folds that are not in `kept`, a folder; one JSON file each"
     for fold,(tr,va) in enumerate(holdouts(store, args.folds)):
@@ -42,11 +49,11 @@ def run(contenders, path, store, args, kept):
             print(f"  holdout {fold+1}, {name}: AUC {roc_auc_score(store.table.label[va].astype(int), p):.4f}, {epochs:.1f} epochs, {seconds:.0f} s", flush=True)
 
 
-def pooled(store, kept, names):
-    "Name to labels, probabilities and what else was measured, over the holdouts that all have; of times, the median"
+def pooled(store, kept, names, most):
+    "Name to labels, probabilities and what else was measured, over the first holdouts, at most `most`; of times, the median"
     res = {}
     for name in names:
-        runs = [json.loads(o.read_text()) for fold in range(5) if (o:=file_of(kept, name, fold)).is_file()]
+        runs = [json.loads(o.read_text()) for o in done(kept, name)[:most]]
         if not runs: continue
         y = store.table.label.iloc[np.concatenate([o['rows'] for o in runs])].to_numpy(int)
         usual = {k:float(np.median([o[k] for o in runs])) for k in ('ms','epochs','seconds','parameters')}
@@ -55,19 +62,28 @@ def pooled(store, kept, names):
     return res
 
 
-def bootstrap(y, ps, rounds=2000):
-    "AUCs of each of `ps` in `rounds` resamples of the patches, the same for all"
+def bootstrap(y, *ps, rounds=2000):
+    "AUCs of each of `ps`, rounds×len(ps), in resamples of the patches, the same for all"
     aucs = lambda p: np.concatenate([counted_figures(y, p, o)['auc'] for o in draw_counts(np.arange(len(y)), rounds)])
     return np.stack([aucs(p) for p in ps], 1)
 
 
-def plot(names, auc, low, high):
-    "AUCs with their intervals, the best on top"
-    order = np.argsort(auc)
+def judge(r, own):
+    "AUC of a contender, and how far `own` is above it on the same holdouts, each with its 95 % interval"
+    y,ps = r['y'],(r['p'], own['p'][:len(r['p'])])
+    (auc,auc_own),drawn = [roc_auc_score(y, p) for p in ps],bootstrap(y, *ps)
+    ends = np.quantile(np.stack([drawn[:,0], drawn[:,1]-drawn[:,0]]), [.025,.975], axis=1).T
+    return (auc,*ends[0]),(auc_own-auc,*ends[1])
+
+
+def plot(found):
+    "AUCs with the ends of their intervals, the best on top"
+    names = sorted(found, key=lambda k: found[k][0])
+    auc,low,high = np.array([found[k] for k in names]).T
     fig = Picture(8, .4*len(names)+.9)
     ax = fig.subplots()
-    ax.errorbar(np.array(auc)[order], range(len(names)), xerr=np.abs(np.array([low, high])[:,order]-np.array(auc)[order]), fmt='o', capsize=3, c='#1f5fa8')
-    ax.set(yticks=range(len(names)), yticklabels=[names[i] for i in order], xlabel='AUC, 95 % interval')
+    ax.errorbar(auc, range(len(names)), xerr=[auc-low, high-auc], fmt='o', capsize=3, c='#1f5fa8')
+    ax.set(yticks=range(len(names)), yticklabels=names, xlabel='AUC, 95 % interval')
     ax.grid(axis='x', alpha=.3)
     return fig
 
@@ -80,21 +96,20 @@ def compare(name, contenders, own, args):
     kept = Path(args.out)/name
     kept.mkdir(parents=True, exist_ok=True)
     run(contenders, path, store, args, kept)
-    res = pooled(store, kept, contenders)
-    holdouts = max(o['holdouts'] for o in res.values())
-    res = {k:r for k,r in res.items() if r['holdouts']==holdouts}
-    names,y = list(res),next(iter(res.values()))['y']
-    aucs,auc = bootstrap(y, [r['p'] for r in res.values()]),[roc_auc_score(y, r['p']) for r in res.values()]
-    own = names.index(own) if own in names else 0
-    (low,high),(dlow,dhigh) = [np.quantile(o, [.025,.975], axis=0) for o in (aucs, aucs[:,[own]]-aucs)]
-    rows = []
-    for i,(k,r) in enumerate(res.items()):
-        rows.append({'':k, 'AUC':f'{auc[i]:.4f}', '95 %':f'{low[i]:.4f}–{high[i]:.4f}',
-            f'{names[own]} minus this':'' if i==own else f'{auc[own]-auc[i]:+.4f} ({dlow[i]:+.4f} to {dhigh[i]:+.4f})',
-            'accuracy':f"{accuracy_score(y, r['p']>.5):.3f}", 'F1':f"{f1_score(y, r['p']>.5):.3f}", 'ECE':f"{ece(y, r['p']):.3f}",
-            'parameters':f"{r['parameters']:,.0f}", 'epochs':f"{r['epochs']:.1f}", 'training, s':f"{r['seconds']:.0f}", 'ms a patch':f"{r['ms']:.2f}"})
-    if len(names)>2: (Path(args.out)/f'{name}.png').write_bytes(plot(names, auc, low, high).png(110))
-    finish(name, args, rows, holdouts=holdouts)
+    own = own if done(kept, own) else next(o for o in contenders if done(kept, o))
+    res = pooled(store, kept, contenders, len(done(kept, own)))
+    found,rows = {},[]
+    for k,r in res.items():
+        y,p = r['y'],r['p']
+        found[k],(ahead,dlow,dhigh) = judge(r, res[own])
+        auc,low,high = found[k]
+        row = {'':k, 'holdouts':r['holdouts'], 'AUC':f'{auc:.4f}', '95 %':f'{low:.4f}–{high:.4f}',
+            f'{own} minus this':'' if k==own else f'{ahead:+.4f} ({dlow:+.4f} to {dhigh:+.4f})',
+            'accuracy':f'{accuracy_score(y, p>.5):.3f}', 'F1':f'{f1_score(y, p>.5):.3f}', 'ECE':f'{ece(y, p):.3f}', 'parameters':f"{r['parameters']:,.0f}"}
+        if args.minutes: row |= {'epochs':f"{r['epochs']:.1f}", 'training, s':f"{r['seconds']:.0f}", 'ms a patch':f"{r['ms']:.2f}"}
+        rows.append(row)
+    if len(res)>2: (Path(args.out)/f'{name}.png').write_bytes(plot(found).png(110))
+    finish(name, args, rows)
 
 
 def main():

@@ -15,7 +15,8 @@ SECTIONS = [
      'searched by a network that was trained on drawn patches. FROC as Camelyon16 defines it.'),
     ('app', 'The web app', '`d4net`, from the command to the page, and requests over HTTP on the same two cores; what is said of hostile uploads.'),
     ('accuracy', 'Accuracy', 'Contenders trained from scratch on the same real patches, for the same time or the same number of epochs, on three disjoint holdouts of '
-     '960 patches whose predictions are pooled. Intervals: paired bootstrap over patches. The slides are not known, so patches of one slide may be on both sides: '
+     '960 patches whose predictions are pooled; a contender of fewer holdouts is compared on those. Intervals: paired bootstrap over patches. How long an epoch takes is seen '
+     'in the table of equal time: epochs were counted with other trainings running beside. The slides are not known, so patches of one slide may be on both sides: '
      'compare the contenders, not these figures with those of other sets. The reference CNN and all that is not `pcam_nb` compute in float32, as they come; the other contenders in bfloat16 where the processor has instructions for it. After equal time, stock fastai was taken on another day, with torch 2.15.'),
     ('ablation', 'The recipe', 'The same network and number of epochs, without one part of the recipe.'),
     ('behaviour', 'What a trained network heeds', 'Tumour patches of a holdout get the ring, or the centre, of a normal one; how far the probability goes, on average. Networks lean on the '

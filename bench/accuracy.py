@@ -101,8 +101,8 @@ def compare(name, contenders, own, args):
     found,rows = {},[]
     for k,r in res.items():
         y,p = r['y'],r['p']
-        found[k],(ahead,dlow,dhigh) = judge(r, res[own])
-        auc,low,high = found[k]
+        (auc,low,high),(ahead,dlow,dhigh) = judge(r, res[own])
+        found[k if r['holdouts']==res[own]['holdouts'] else f"{k}, holdouts: {r['holdouts']}"] = auc,low,high
         row = {'':k, 'holdouts':r['holdouts'], 'AUC':f'{auc:.4f}', '95 %':f'{low:.4f}–{high:.4f}',
             f'{own} minus this':'' if k==own else f'{ahead:+.4f} ({dlow:+.4f} to {dhigh:+.4f})',
             'accuracy':f'{accuracy_score(y, p>.5):.3f}', 'F1':f'{f1_score(y, p>.5):.3f}', 'ECE':f'{ece(y, p):.3f}', 'parameters':f"{r['parameters']:,.0f}"}

@@ -14,7 +14,7 @@ from contenders import CONTENDERS, predict, training_arguments
 import numpy as np
 from sklearn.metrics import accuracy_score, f1_score, roc_auc_score
 from sklearn.model_selection import StratifiedKFold
-from pcam_nb.evaluate import counted_figures, draw_counts, ece
+from pcam_nb.evaluate import ece, intervals
 from pcam_nb.explore import Picture
 from pcam_nb.store import open_store
 from pcam_nb.train import Recipe
@@ -62,18 +62,11 @@ def pooled(store, kept, names, most):
     return res
 
 
-def bootstrap(y, *ps, rounds=2000):
-    "AUCs of each of `ps`, rounds×len(ps), in resamples of the patches, the same for all"
-    aucs = lambda p: np.concatenate([counted_figures(y, p, o)['auc'] for o in draw_counts(np.arange(len(y)), rounds)])
-    return np.stack([aucs(p) for p in ps], 1)
-
-
 def judge(r, own):
     "AUC of a contender, and how far `own` is above it on the same holdouts, each with its 95 % interval"
-    y,ps = r['y'],(r['p'], own['p'][:len(r['p'])])
-    (auc,auc_own),drawn = [roc_auc_score(y, p) for p in ps],bootstrap(y, *ps)
-    ends = np.quantile(np.stack([drawn[:,0], drawn[:,1]-drawn[:,0]]), [.025,.975], axis=1).T
-    return (auc,*ends[0]),(auc_own-auc,*ends[1])
+    y,ps = r['y'],[r['p'], own['p'][:len(r['p'])]]
+    auc,auc_own = [roc_auc_score(y, p) for p in ps]
+    return (auc, *intervals(y, ps[0], rounds=2000)['auc']),(auc_own-auc, *intervals(y, ps, rounds=2000)['auc'])
 
 
 def plot(found):
@@ -82,7 +75,7 @@ def plot(found):
     auc,low,high = np.array([found[k] for k in names]).T
     fig = Picture(8, .4*len(names)+.9)
     ax = fig.subplots()
-    ax.errorbar(auc, range(len(names)), xerr=[auc-low, high-auc], fmt='o', capsize=3, c='#1f5fa8')
+    ax.errorbar(auc, range(len(names)), xerr=np.abs([low-auc, high-auc]), fmt='o', capsize=3, c='#1f5fa8')
     ax.set(yticks=range(len(names)), yticklabels=names, xlabel='AUC, 95 % interval')
     ax.grid(axis='x', alpha=.3)
     return fig

@@ -311,6 +311,7 @@ def pcam_slide(
     threshold:float=None,  # From which probability on a window is called tumour (default: the run's)
     strip:int=None,        # Rows of windows that are scored at a time: more are faster, and need more memory (default: 16, or all of a small slide)
     resume:bool=False,     # Go on with slides that a killed call left unfinished
+    max_windows:int=None,  # Refuse slides with more windows of tissue than this (default: no limit)
     device:str=None,       # cpu, cuda, … (default: the fastest)
 ):
     "Find tumour on whole slides: heatmaps, regions for QuPath, and a page for each"
@@ -318,7 +319,7 @@ def pcam_slide(
     from pcam_nb.slide import read_slides
     alone = len(slides)==1 and not Path(slides[0]).is_dir()
     done,failed = read_slides(run, slides, out, device, say=lambda o: print(o, flush=True), report=lambda o: alone or print(o, flush=True),
-                              mpp=mpp, stride=stride, tta=tta, threshold=threshold, strip=strip, resume=resume)
+                              mpp=mpp, stride=stride, tta=tta, threshold=threshold, strip=strip, resume=resume, max_windows=max_windows)
     from pcam_nb.sample import processes
     if processes()[1]>1: return 0 # What started them would end the others; failed.csv tells
     if alone and len(failed): raise ValueError(f'{failed.slide[0]}: {failed.reason[0]}')

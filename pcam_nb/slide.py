@@ -8,12 +8,12 @@ __all__ = ['SCANS', 'TIFF', 'NOT_A_SLIDE', 'CELL', 'READ', 'SATURATION', 'STRIP'
            'Scan', 'ink_mask', 'tissue_mask', 'show_tissue', 'windows_with_tissue', 'tiles_of', 'score_scan',
            'metastasis_class', 'find_regions', 'detections', 'lies_in', 'write_map', 'window_table', 'region_features',
            'bar_length', 'show_heatmap', 'show_suspicious', 'summarise', 'summary_table', 'write_slide_page',
-           'write_slide_files', 'open_progress', 'read_slide', 'check_slide_options', 'list_slides', 'sum_of',
-           'run_sums', 'read_slides']
+           'write_slide_files', 'open_progress', 'read_slide', 'check_slide_options', 'check_windows', 'list_slides',
+           'sum_of', 'run_sums', 'read_slides']
 
 # %% ../nbs/11_slide.ipynb #7aa7d030
 import hashlib, html, json, math, shutil, threading
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 
 import numpy as np, pandas as pd, torch
@@ -39,13 +39,17 @@ class PlainFile:
     "An ordinary picture, as a slide of one level that doesn't say how large its pixels are"
     mpp = None
     def __init__(self, path):
+        self.path = path
         try:
-            with Image.open(path): pass
+            with Image.open(path) as im: self.levels = [im.size]
         except Image.UnidentifiedImageError: raise ValueError(NOT_A_SLIDE) from None
         except Image.DecompressionBombError: raise ValueError('too large for an ordinary picture, which has to be in memory as a whole. '
                                                               'Convert it to a pyramidal TIFF, for example with libvips') from None
-        self.pixels = read_image(path)
-        self.levels = [self.pixels.shape[1::-1]]
+
+    @cached_property
+    def pixels(self):
+        "The whole image, read when its first region is: uint8 height × width × 3"
+        return read_image(self.path)
 
     def read(self, level, x, y, w, h):
         "Pixels of a region, uint8 h×w×3"
@@ -133,8 +137,10 @@ class Scan:
         mpp:float=None,        # µm per px of the file; default: what it says
         um:float=UM_PER_PX,    # µm per px that the network was trained on
         stride:int=32,         # px from window to window
+        watch=None,            # Called as `watch(done, total)` before every block that is read; what it raises ends the work
+        max_windows:int=None,  # Refuse a slide whose grid has more than four times as many windows, before anything is read
     ):
-        self.path,self.file = Path(path),open_file(path)
+        self.path,self.file,self.watch,self.done,self.total = Path(path),open_file(path),watch,0,None
         mpp = (mpp,mpp) if mpp else self.file.mpp
         if mpp is None: raise ValueError("doesn't say how large its pixels are. Give --mpp, the µm per px")
         if not all(0<o<1e4 for o in mpp): raise ValueError(f'has pixels of {mpp[0]:g} × {mpp[1]:g} µm? Give --mpp, the µm per px')
@@ -147,11 +153,18 @@ class Scan:
         whole = [int(n/s+1e-6) for n,s in zip(self.file.levels[self.level][::-1], self.scale)]
         if min(whole)<SIZE: raise ValueError(f'is {whole[1]}×{whole[0]} px at {um:g} µm per px, smaller than a window of {SIZE}×{SIZE}')
         self.rows,self.cols = [(n-SIZE)//stride+1 for n in whole]
+        if max_windows and self.rows*self.cols>4*max_windows: raise ValueError(f'has a grid of {self.rows*self.cols:,} windows, more than '
+            f'four times the limit of {max_windows:,}: raise --max-windows, or take a larger --stride')
         self.size = tuple(SIZE+(n-1)*stride for n in (self.rows,self.cols))
         self.pixels = lru_cache(24)(self._pixels)
         self.origin = tuple(map(self._origin, (0,1)))
 
 # %% ../nbs/11_slide.ipynb #65a8ed56
+@patch
+def report(self:Scan):
+    "Call `watch` with the windows that are scored and those that are wanted, None until the tissue is known"
+    if self.watch: self.watch(self.done, self.total)
+
 @patch
 def level_mpp(self:Scan, level):
     "µm per px of a level, along y and x"
@@ -176,6 +189,7 @@ def paler_first(self:Scan, axis):
     w,h = self.file.levels[level]
     dark = np.zeros((h,w)[axis])
     for y in range(0, h, 1024):
+        self.report()
         part = (255-self.file.read(level, 0, y, w, min(1024, h-y)).min(2)).sum(1-axis, dtype=float)
         if axis: dark += part
         else: dark[y:y+len(part)] = part
@@ -188,6 +202,7 @@ READ = 1024 # Side of the blocks that are read at a time, in px of the level
 @patch
 def _pixels(self:Scan, level, y, x):
     "Block (`y`, `x`) of a level, uint8"
+    self.report()
     w,h = self.file.levels[level]
     return self.file.read(level, x*READ, y*READ, min(READ, w-x*READ), min(READ, h-y*READ))
 
@@ -348,11 +363,15 @@ def score_scan(
     strips = [range(i, min(i+strip, len(wanted))) for i in range(0, len(wanted), strip)]
     jobs = [(rows,tile) for rows in strips if not done[rows.start:rows.stop].all() for tile in tiles_of(wanted, rows, side)]
     read = lambda job: _read_tile(scan, *job[1])
-    with patch_bar(int(wanted.sum()), scan.path.name, progress, initial=int(wanted[done].sum())) as bar:
+    scan.done,scan.total = int(wanted[done].sum()),int(wanted.sum())
+    with patch_bar(scan.total, scan.path.name, progress, initial=scan.done) as bar:
         for i,((rows,(t,l,b,r)),region) in enumerate(zip(jobs, prefetch(read, jobs))):
-            logits[t:b,l:r] = predictor.map_logits(region, wanted[t:b,l:r], scan.stride, tta, dense)
-            bar.update(int(wanted[t:b,l:r].sum()))
+            scan.report()
+            logits[t:b,l:r] = predictor.map_logits(region, here:=wanted[t:b,l:r], scan.stride, tta, dense)
+            bar.update(int(here.sum()))
+            scan.done += int(here.sum())
             if i+1==len(jobs) or jobs[i+1][0]!=rows: done[rows.start:rows.stop] = True
+    scan.report()
     return logits
 
 def _read_tile(scan, top, left, bottom, right):
@@ -569,7 +588,7 @@ def open_progress(folder, job, shape, resume):
         folder.mkdir(parents=True)
         np.save(folder/'logits.npy', np.full(shape, np.nan, np.float32))
         np.save(folder/'done.npy', np.zeros(shape[0], bool))
-        (folder/'job.json').write_text(json.dumps(job)) # Last: where it is, the others are whole
+        write_json(folder/'job.json', job) # Last: where it is, the others are whole
     return tuple(np.load(folder/f'{o}.npy', mmap_mode='r+') for o in ('logits','done'))
 
 # %% ../nbs/11_slide.ipynb #3b3d6e4a
@@ -585,28 +604,33 @@ def read_slide(
     resume:bool=False,      # Go on where a killed call stopped?
     job:dict=None,          # What tells this work from other work; default: the arguments
     progress:bool=True,     # Show a progress bar?
+    max_windows:int=None,   # Refuse a slide with more windows of tissue, or a grid of four times as many; default: no limit
+    watch=None,             # Called as `watch(done, total)`: windows scored, and wanted (None until known), before every block and tile
 )->dict:                    # What is in `summary.json`
-    "Score a slide and write its folder; raises `ValueError`, `OSError` or `ImportError` with a reason, and then leaves nothing"
+    """Score a slide and write its folder; raises `ValueError`, `OSError` or `ImportError` with a reason, and what `watch` raises.
+    Whatever it raises leaves nothing, but for KeyboardInterrupt: what is scored then stays for `resume`, as after a kill"""
     out,um = Path(out),predictor.config.get('um_per_px', UM_PER_PX)
     threshold = predictor.config['threshold'] if threshold is None else threshold
     job = job or dict(slide=str(path), mpp=mpp, stride=stride, tta=tta, threshold=threshold)
-    check_slide_options(mpp, stride, tta, threshold, strip)
+    check_slide_options(mpp, stride, tta, threshold, strip, max_windows)
     if out.exists() and not (out/'summary.json').is_file():
         raise FileExistsError(f"'{out}' exists and holds no slide. Choose another folder with --out")
     part,new = out.with_name(f'.{out.name}.partial'),[o for o in out.parents if not o.exists()]
     try:
-        scan = Scan(path, mpp, um, stride)
+        scan = Scan(path, mpp, um, stride, watch, max_windows)
         mask = tissue_mask(colours:=scan.overview(CELL))
         wanted = windows_with_tissue(mask, stride)
-        if not wanted.any(): raise ValueError('no tissue is to be seen')
+        check_windows(wanted, max_windows)
         progress_ = open_progress(part, job, wanted.shape, resume)
         p = predictor.probability(score_scan(predictor, scan, wanted, tta, strip, out=progress_, progress=progress))
-        (part/'files').mkdir(exist_ok=True)
+        shutil.rmtree(part/'files', ignore_errors=True) # A killed call's
+        (part/'files').mkdir()
         summary = write_slide_files(scan, p, colours, mask, threshold, job, part/'files')
         shutil.rmtree(out, ignore_errors=True)
         (part/'files').rename(out)
         shutil.rmtree(part)
-    except Exception:
+    except BaseException as e:
+        if isinstance(e, KeyboardInterrupt) and (part/'job.json').is_file(): raise
         shutil.rmtree(part, ignore_errors=True)
         for o in new:
             if o.is_dir() and not any(o.iterdir()): o.rmdir()
@@ -614,13 +638,21 @@ def read_slide(
     return summary
 
 # %% ../nbs/11_slide.ipynb #0f65cde9
-def check_slide_options(mpp, stride, tta, threshold, strip):
+def check_slide_options(mpp, stride, tta, threshold, strip, max_windows=None):
     "Raise `ValueError` for what can't be"
     check_tta(tta)
     if mpp is not None and not 0<mpp<1e4: raise ValueError(f'mpp is {mpp:g}: give µm per px, for example 0.25 for a scan at 40×')
     if stride<CELL or stride%CELL: raise ValueError(f'stride is {stride}: choose a multiple of {CELL} px')
     if not 0<threshold<=1: raise ValueError(f'threshold is {threshold:g}: choose a probability, above 0 and up to 1')
     if strip is not None and not 1<=strip<=64: raise ValueError(f'strip is {strip}: choose 1 to 64 rows of windows')
+    if max_windows is not None and max_windows<1: raise ValueError(f'max_windows is {max_windows}: choose 1 or more')
+
+def check_windows(wanted, max_windows):
+    "Raise `ValueError` unless there are windows to score, and not too many"
+    n = int(wanted.sum())
+    if not n: raise ValueError('no tissue is to be seen')
+    if max_windows and n>max_windows: raise ValueError(f'has {n:,} windows with tissue, more than the limit of {max_windows:,}: '
+                                                       'raise --max-windows, or take a larger --stride')
 
 # %% ../nbs/11_slide.ipynb #e9c1544c
 def list_slides(paths):
@@ -651,15 +683,15 @@ def read_slides(
     device:str=None,        # Where to compute; default: CUDA where there is one
     say=print,              # Called with a line about each slide that is done
     report=print,           # Called with a line about each that failed
-    **options,              # For `read_slide`: `mpp`, `stride`, `tta`, `threshold`, `strip`, `resume`, `progress`
+    **options,              # For `read_slide`: `mpp`, `stride`, `tta`, `threshold`, `strip`, `resume`, `progress`, `max_windows`, `watch`
 )->tuple:                   # Summaries of the slides of this process; DataFrame of those that failed: slide, reason
     "Read many slides; raises what `Predictor.load`, `list_slides` and `check_slide_options` raise"
     need('shapely', 'slide')
     found,(rank,share) = list_slides(slides),processes()
     predictor,sums,done,failed = Predictor.load(run, device),run_sums(run),[],[]
-    told = dict(mpp=None, stride=32, tta=1, threshold=predictor.config['threshold'], strip=None)
+    told = dict(mpp=None, stride=32, tta=1, threshold=predictor.config['threshold'], strip=None, max_windows=None)
     told |= {k:v for k,v in options.items() if v is not None}
-    check_slide_options(*[told[o] for o in ('mpp','stride','tta','threshold','strip')])
+    check_slide_options(*[told[o] for o in ('mpp','stride','tta','threshold','strip','max_windows')])
     for path in found[rank::share]:
         try:
             done.append(_read_once(predictor, path, Path(out)/path.stem, sums, told))

@@ -184,12 +184,13 @@ def prefetch(
     ahead:int=2, # How many results may wait
 ):
     "Yield `f(job)` for each job, in order, computed ahead of time"
-    with ThreadPoolExecutor(ahead) as pool:
-        waiting = []
+    pool,waiting = ThreadPoolExecutor(ahead),[]
+    try:
         for job in jobs:
             waiting.append(pool.submit(f, job))
             if len(waiting)>ahead: yield waiting.pop(0).result()
         while waiting: yield waiting.pop(0).result()
+    finally: pool.shutdown(cancel_futures=True) # After a failure, what waits is not begun
 
 # %% ../nbs/02_store.ipynb #58d54ec8
 def write_file(

@@ -2,24 +2,27 @@
 
 python .ci/browser.py RUN DATA [--shots FOLDER]
 
-RUN is the folder of a run, DATA a Kaggle folder. Fails if a request leaves the machine, if axe finds a fault, or if a page is wider than a phone.
+RUN is the folder of a run, DATA a Kaggle folder. Fails if a request leaves the machine, if axe finds a fault on a tab, empty, with results or with an
+error, in light or dark, if the browser reports an error or a breach of the content security policy, or if a page is wider than a phone.
 """
-import argparse, io, os, re, shutil, signal, socket, subprocess, tempfile, zipfile
+import argparse, os, re, shutil, signal, socket, subprocess, tempfile, zipfile
 from pathlib import Path
 
 import numpy as np, pandas as pd
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect, sync_playwright
-from pcam_nb.app import example_files, percent
 from pcam_nb.explore import data_uri
 from pcam_nb.infer import Predictor
 from pcam_nb.sample import draw_slide
+from pcam_nb.service import example_files
 from pcam_nb.slide import read_slide
 from pcam_nb.source import read_image
 
 FLAGS = ('--no-sandbox --disable-background-networking --disable-component-update --disable-sync --no-first-run --disable-quic '
          '--disable-features=OptimizationHints,MediaRouter').split()
 WIDE,PHONE = dict(width=1280, height=900),dict(width=390, height=844)
+TABS = ('Patch','Slide','Batch','About')
+percent = lambda p: 'below 0.1 %' if p<.001 else 'above 99.9 %' if p>.999 else f'{100*p:.1f} %'
 
 
 def launch(playwright):
@@ -36,40 +39,40 @@ def free_port():
 
 class Visit:
     "A browser at the app"
-    def __init__(self, playwright, address, shots, size):
+    def __init__(self, playwright, address, shots, size, theme='light'):
         self.browser = launch(playwright)
-        self.context = self.browser.new_context(viewport=size, permissions=['clipboard-read','clipboard-write'])
-        self.page,self.asked,self.faults,self.shots,self.size = self.context.new_page(),[],[],shots,size
+        self.context = self.browser.new_context(viewport=size, color_scheme=theme, permissions=['clipboard-read','clipboard-write'])
+        self.page,self.asked,self.faults,self.shots,self.size,self.theme = self.context.new_page(),[],[],shots,size,theme
         self.page.set_default_timeout(15_000)
         expect.set_options(timeout=15_000)
         self.page.on('request', lambda o: self.asked.append(o.url))
+        self.page.on('pageerror', lambda o: self.faults.append(f'error in the page: {o}'))
+        self.page.on('console', lambda o: o.type in ('error','warning') and '422' not in o.text and self.faults.append(f'console: {o.text}'))
         self.page.goto(address)
-        self.page.locator('#drop').wait_for()
+        self.page.locator('body[data-ready]').wait_for()
 
-    def open(self, tab):
-        "Open a tab, which Gradio may have put away behind its button for more tabs on a narrow screen"
-        shown = self.page.get_by_role('tab', name=tab, exact=True)
-        if shown.count(): return shown.click()
-        self.page.get_by_label('More tabs').click()
-        self.page.locator('.overflow-dropdown').get_by_text(tab, exact=True).click()
+    def open(self, tab): self.page.get_by_role('tab', name=tab, exact=True).click()
 
-    def upload(self, where, *files): self.page.locator(f'{where} input[type=file]').set_input_files([str(o) for o in files])
+    def upload(self, name, *files): self.page.locator(f'#{name}-file').set_input_files([str(o) for o in files])
 
     def shot(self, name):
-        "Keep a picture of the page, and check that it is as wide as the window"
-        self.page.wait_for_timeout(700) # Until nothing fades any more
+        "Keep a screenshot of the page, and check that it is as wide as the window"
+        self.page.wait_for_timeout(200) # Until nothing fades any more
         wide = self.page.evaluate('document.documentElement.scrollWidth')
         if wide>self.size['width']: self.faults.append(f'{name} is {wide} px wide')
         self.page.screenshot(path=self.shots/f'{name}.png', full_page=True)
 
-    def axe(self, name):
-        "Let axe look for faults"
-        found = Axe().run(self.page, options=dict(runOnly=['wcag2a','wcag2aa','wcag21a','wcag21aa'])).response['violations']
+    def look(self, name):
+        "Keep a screenshot, and let axe look for faults"
+        name = f'{name}_{self.theme}'
+        self.shot(f'app_{name}')
+        found = Axe().run(self.page, options=dict(runOnly=['wcag2a','wcag2aa','wcag21a','wcag21aa','best-practice'])).response['violations']
         self.faults += [f"axe on {name}: {o['id']} ({o['impact']}): {o['help']}\n    {n['html'][:300]}\n    {n['failureSummary']}" for o in found for n in o['nodes'][:3]]
 
-    def fetch(self, link):
-        "What a link to a file gives"
-        return self.context.request.get(link.get_attribute('href')).body()
+    def download(self, button):
+        "What a button gives to save"
+        with self.page.expect_download() as o: button.click()
+        return o.value.path()
 
     def close(self):
         outside = {o for o in self.asked if not re.match(r'http://(127\.0\.0\.1|localhost):|data:|blob:', o)}
@@ -79,78 +82,90 @@ class Visit:
 
 
 def use_patch(visit, predictor, files):
-    "Upload, paste, pick, decide"
-    page,said = visit.page,visit.page.locator('#said')
+    "Upload, paste, choose, decide"
+    page,said = visit.page,visit.page.locator('#patch-said')
+    visit.open('Patch')
     for file in (*files[:2], example_files()[0]):
         p = float(predictor.predict(read_image(file), 8)[0])
-        visit.upload('#drop', file)
+        visit.upload('patch', file)
         expect(said.locator('.big')).to_have_text(percent(p))
-        page.get_by_label('Remove Image').first.click()
-        expect(said).to_contain_text('Drop, paste or choose')
     file = example_files()[1]
     page.evaluate('''async url => { const bytes = await (await fetch(url)).blob();
-        await navigator.clipboard.write([new ClipboardItem({'image/png': bytes})]) }''', data_uri(file.read_bytes(), 'png'))
-    page.get_by_label('Paste from clipboard').first.click()
+        const d = new DataTransfer(); d.items.add(new File([bytes], 'pasted.png', {type: 'image/png'}))
+        document.dispatchEvent(new ClipboardEvent('paste', {clipboardData: d, bubbles: true})) }''', f'examples/{file.name}')
     p = float(predictor.predict(read_image(file), 8)[0])
     expect(said.locator('.big')).to_have_text(percent(p))
     page.locator('#examples button').nth(len(example_files())-1).click() # A tumour
     p = float(predictor.predict(read_image(example_files()[-1]), 8)[0])
     expect(said.locator('.big')).to_have_text(percent(p))
-    shown = page.locator('#moved img')
-    before = shown.get_attribute('src')
-    number = page.get_by_label('number input for Operating point').first
-    for threshold,call in ((min(p+.01, 1),'Normal'),(max(p-.01, 1e-4),'Tumour')):
+    shown = page.locator('#view-attribution')
+    before,number = shown.get_attribute('src'),page.locator('#patch-number')
+    for threshold,call in ((min(p+.01, 1),'No tumour in the centre'),(max(p-.01, 1e-4),'Tumour in the centre')):
         number.fill(f'{threshold:.4f}')
         number.press('Enter')
-        expect(said.locator('.call strong')).to_have_text(call)
+        if threshold!=p: expect(said.locator('.call strong')).to_have_text(call)
     assert shown.get_attribute('src')==before # The network was not asked again
-    page.get_by_label(re.compile('the run.s own')).first.check()
-    expect(said).to_contain_text(f"operating point {predictor.config['threshold']:.4g}")
+    page.get_by_label(re.compile('default threshold')).first.check()
+    expect(said).to_contain_text('the threshold 0.5')
+    page.get_by_label('occlusion').check()
+    expect(shown).not_to_have_attribute('src', before)
+    expect(said.locator('.big')).to_have_text(percent(p))
 
 
-def use_region(visit, predictor, slide, tmp):
+def use_slide(visit, predictor, slide, tmp):
     "Read a slide, look through the heatmap, go to a patch, fetch the files"
     page = visit.page
-    visit.open('Region or slide')
-    visit.upload('#region', slide)
-    expect(page.locator('#region')).to_contain_text('⇣')
-    page.get_by_role('button', name='Read it').click()
-    expect(page.locator('.progress-level').first).to_be_visible()
+    visit.open('Slide')
+    visit.upload('slide', slide)
+    expect(page.locator('#slide-name')).to_contain_text(slide.name)
+    page.get_by_role('button', name='Read the slide').click()
+    expect(page.locator('#slide-state')).to_be_visible()
     expect(page.locator('#stage .stage')).to_be_visible(timeout=90_000)
     wanted = read_slide(predictor, slide, tmp/'read', progress=False)
-    for o in (f"{wanted['score']:.3f}",f"{wanted['windows']:,}",wanted['metastasis']): expect(page.locator('.scroll').first).to_contain_text(o)
-    opacity = page.get_by_label('number input for Heatmap over the slide: opacity')
-    opacity.fill('0.9')
-    opacity.press('Enter')
-    expect(page.locator('#stage .over')).to_have_css('opacity', '0.9')
-    assert page.locator('#stage .mark').is_hidden()
-    page.locator('#gallery button.thumbnail-item, #gallery .grid-container button').nth(1).click()
-    expect(page.locator('#stage .mark')).to_be_visible()
-    links = {o.get_attribute('download'):o for o in page.locator('#files a').all()}
-    assert sorted(links)==sorted(o.name for o in (tmp/'read').iterdir()), links
-    assert np.allclose(pd.read_csv(io.BytesIO(visit.fetch(links['tiles.csv']))), pd.read_csv(tmp/'read'/'tiles.csv'), atol=1e-4)
+    for o in (f"{wanted['score']:.3f}",f"{wanted['windows']:,}",wanted['metastasis']): expect(page.locator('#summary')).to_contain_text(o)
+    page.locator('#opacity').fill('0.9')
+    expect(page.locator('#layer')).to_have_css('opacity', '0.9')
+    assert page.locator('#mark').is_hidden()
+    page.locator('#places button').nth(1).click()
+    expect(page.locator('#mark')).to_be_visible()
+    names = page.locator('#files button').all_inner_texts()
+    assert names==sorted(o.name for o in (tmp/'read').iterdir()), names
+    tiles = visit.download(page.get_by_role('button', name='tiles.csv'))
+    assert np.allclose(pd.read_csv(tiles), pd.read_csv(tmp/'read'/'tiles.csv'), atol=1e-4)
+
+
+def cancel_slide(visit, slide):
+    "Begin, and think better of it"
+    page = visit.page
+    visit.open('Slide')
+    visit.upload('slide', slide)
+    page.locator('#slide-stride').select_option('16')
+    page.get_by_role('button', name='Read the slide').click()
+    page.get_by_role('button', name='Cancel').click()
+    expect(page.locator('#slide-hint')).to_have_text('Cancelled.')
+    expect(page.get_by_role('button', name='Read the slide')).to_be_enabled()
+    page.locator('#slide-stride').select_option('32')
 
 
 def use_batch(visit, predictor, files, tmp):
-    "Judge a zip, sort, fetch the submission"
+    "Predict a zip, sort, fetch the submission"
     page = visit.page
     with zipfile.ZipFile(tmp/'patches.zip', 'w') as z:
         for o in files: z.write(o, o.name)
         z.writestr('broken.png', b'no picture')
     visit.open('Batch')
-    visit.upload('#batch', tmp/'patches.zip')
-    expect(page.locator('#batch')).to_contain_text('⇣')
-    page.get_by_role('button', name='Judge them').click()
-    expect(page.locator('#batch_said')).to_contain_text(f'{len(files)} patches', timeout=60_000)
-    expect(page.locator('#batch_said')).to_contain_text('broken.png')
+    visit.upload('batch', tmp/'patches.zip')
+    page.get_by_role('button', name='Predict').click()
+    expect(page.locator('#batch-state')).to_contain_text(f'{len(files)} patches', timeout=60_000)
+    expect(page.locator('#left-out')).to_contain_text('broken.png')
     p = predictor.predict(np.stack([read_image(o) for o in files]), 8)
-    cell = lambda: page.locator('#table').get_by_role('gridcell').nth(1)
-    expect(cell()).to_have_text(f'{round(p.max(), 4):g}')
-    page.locator('#order input').click()
-    page.get_by_role('option', name='the least suspicious').click()
-    expect(cell()).to_have_text(f'{round(p.min(), 4):g}')
-    sub = pd.read_csv(io.BytesIO(visit.fetch(page.locator('#submission a').last)), dtype=dict(id=str))
-    assert sub.id.tolist()==[o.stem for o in files] and np.allclose(sub.label, p, atol=1e-6)
+    cell = page.locator('#rows tbody td').nth(1)
+    expect(cell).to_have_text(f'{p.max():.4f}')
+    page.locator('#order').select_option('low')
+    expect(cell).to_have_text(f'{p.min():.4f}')
+    sub = pd.read_csv(visit.download(page.get_by_role('button', name='Download submission.csv')), dtype=dict(id=str))
+    got = sub.set_index('id').label
+    assert set(got.index)=={o.stem for o in files} and np.allclose(got.loc[[o.stem for o in files]], p, atol=1e-6)
 
 
 def read_about(visit):
@@ -160,36 +175,54 @@ def read_about(visit):
 
 
 def use_wrongly(visit, tmp):
-    "What is no slide gets a sentence, and the page goes on"
+    "What can't be read gets a sentence, what was shown before goes at once, and moving the threshold brings none of it back"
     page = visit.page
     (tmp/'text.png').write_text('no picture')
-    visit.open('Region or slide')
-    page.locator('#region').get_by_label(re.compile('Clear|Remove')).first.click()
-    visit.upload('#region', tmp/'text.png')
-    expect(page.locator('#region')).to_contain_text('text')
-    page.get_by_role('button', name='Read it').click()
-    expect(page.get_by_test_id('toast-body').first).to_contain_text('not a slide or picture')
+    for tab,name,button,shown,says in (('Patch','patch',None,'#patch-said .verdict, #patch-views img','not an image'),
+            ('Slide','slide','Read the slide','#stage .stage, #summary tr, #files li, #places button','not a slide or'),
+            ('Batch','batch','Predict','#rows tbody tr td:text("tumour"), #histogram svg','')):
+        visit.open(tab)
+        visit.upload(name, tmp/'text.png')
+        if button:
+            expect(page.locator(shown)).to_have_count(0) # At once, not only when the next is done
+            page.get_by_role('button', name=button).click()
+        if says: expect(page.locator(f'#{name}-error')).to_contain_text(says)
+        else: expect(page.locator('#batch-state')).to_contain_text('0 patches')
+        expect(page.locator(shown)).to_have_count(0 if says else 1)
+        page.locator(f'#{name}-slider').fill('0.3')
+        expect(page.locator(shown)).to_have_count(0 if says else 1)
+        page.locator(f'#{name}-choice-0').check()
+    visit.open('Batch')
+    visit.upload('batch', tmp/'text.png', tmp/'text.png')
+    with zipfile.ZipFile(tmp/'empty.zip', 'w'): pass
+    visit.upload('batch', tmp/'empty.zip')
+    page.get_by_role('button', name='Predict').click()
+    expect(page.locator('#batch-error')).to_contain_text('no image')
+    expect(page.locator('#rows tbody tr')).to_have_count(0)
 
 
 def use_keys(visit):
     "Find a tab and an example with the keyboard alone"
     page = visit.page
-    visit.open('Patch')
     page.reload()
-    page.locator('#drop').wait_for()
+    page.locator('body[data-ready]').wait_for()
+    page.keyboard.press('Tab')
+    for name in ('Slide','Batch','About','Patch'):
+        page.keyboard.press('ArrowRight')
+        expect(page.get_by_role('tab', name=name, exact=True)).to_have_attribute('aria-selected', 'true')
     here = lambda: page.evaluate("!!document.activeElement.closest('#examples') && document.activeElement.tagName=='BUTTON'")
-    for _ in range(40):
+    for _ in range(10):
         page.keyboard.press('Tab')
         if here(): break
     assert here(), 'No example can be reached by the keyboard'
     page.keyboard.press('Enter')
-    expect(page.locator('#said .big')).to_be_visible()
+    expect(page.locator('#patch-said .big')).to_be_visible()
 
 
-def serve(run, place):
+def serve(run, place, *options):
     "The app, in a process of its own: address and process"
     port = free_port()
-    p = subprocess.Popen(['pcam_app', str(run), '--port', str(port), '--device', 'cpu'], stdout=subprocess.PIPE, text=True, env=dict(os.environ, TMPDIR=str(place)))
+    p = subprocess.Popen(['pcam_app', str(run), '--port', str(port), '--device', 'cpu', *options], stdout=subprocess.PIPE, text=True, env=dict(os.environ, TMPDIR=str(place)))
     assert f':{port}' in p.stdout.readline()
     return f'http://127.0.0.1:{port}', p
 
@@ -205,30 +238,29 @@ def main():
         predictor,files = Predictor.load(args.run, 'cpu'),sorted((Path(args.data)/'test').glob('*.tif'))[:30]
         draw_slide(tmp/'slide.tif', 2400, 1800, progress=False)
         address,server = serve(args.run, place)
+        asked = 0
         try:
-            visit = Visit(playwright, address, shots, WIDE)
-            steps = {'patch':lambda: use_patch(visit, predictor, files), 'region':lambda: use_region(visit, predictor, tmp/'slide.tif', tmp),
-                     'batch':lambda: use_batch(visit, predictor, files, tmp), 'about':lambda: read_about(visit)}
-            for name,step in steps.items():
-                step()
-                visit.shot(f'app_{name}')
-                visit.axe(name)
-                print('ok', name, flush=True)
-            use_wrongly(visit, tmp)
-            use_keys(visit)
-            visit.close()
-            phone = Visit(playwright, address, shots, PHONE)
-            use_patch(phone, predictor, files)
-            phone.shot('app_phone')
-            for tab in ('Region or slide','Batch','About'):
-                phone.open(tab)
-                phone.shot(f"app_phone_{tab.split()[0].lower()}")
-            phone.close()
+            for size,theme in ((WIDE,'light'),(WIDE,'dark'),(PHONE,'light'),(PHONE,'dark')):
+                visit,kind = Visit(playwright, address, shots, size, theme),'phone' if size is PHONE else 'wide'
+                look = lambda state: [(visit.open(o), visit.look(f'{kind}_{o.lower()}_{state}')) for o in TABS]
+                look('empty')
+                use_patch(visit, predictor, files)
+                cancel_slide(visit, tmp/'slide.tif')
+                use_slide(visit, predictor, tmp/'slide.tif', tmp)
+                use_batch(visit, predictor, files, tmp)
+                read_about(visit)
+                look('result')
+                use_wrongly(visit, tmp)
+                look('error')
+                use_keys(visit)
+                asked += len(visit.asked)
+                visit.close()
+                print(f'ok {kind}, {theme}', flush=True)
         finally:
             server.send_signal(signal.SIGINT)
             server.wait(30)
         assert not list(place.iterdir()), list(place.iterdir())
-        print(f'All tabs are used, wide and on a phone; {len(visit.asked)+len(phone.asked)} requests, none leaves the machine')
+        print(f'All tabs are used, wide and on a phone, in light and dark; {asked} requests, none leaves the machine')
 
 
 if __name__=='__main__': main()

@@ -336,19 +336,23 @@ def pcam_app(
     port:int=7860,         # Port to listen on
     auth:str='',           # user:password, or @FILE with a line of that kind for each user
     root_path:str='',      # Path under which a reverse proxy shows the app, for example /pcam
-    report:str='',         # Folder that pcam_evaluate wrote, for figures on other patches than the validation's
-    most_mb:int=1024,      # Largest upload, MB
+    allow_host:str='',     # Further names by which it is reached, separated by commas, for example a proxy's
+    report:str='',         # Folder that pcam_evaluate wrote, for metrics on other patches than the validation's
+    max_upload_mb:int=1024,# Largest upload, MB
+    max_windows:int=1_000_000, # Most windows of a slide; larger slides are refused
+    frames:str="'none'",   # Which pages may show it in a frame, as in the frame-ancestors of a content security policy
     device:str=None,       # cpu, cuda, … (default: the fastest)
 ):
     "Serve a run as a web app, with an HTTP interface"
     if run is None:
         from pcam_nb.sample import need
-        need('uvicorn', 'app') # Before a minute of training; not Gradio itself, which wants to be told its folder first
+        for o in ('fastapi','uvicorn'): need(o, 'app') # Before a minute of training
         run,report = Path('pcam_demo')/'run',report or 'pcam_demo/report'
         if not (Path(report)/'metrics.json').is_file(): pcam_demo('pcam_demo')
     from pcam_nb.app import serve
     serve(run, host, port, auth, lambda address: say(f'Open {address} (Ctrl-C ends it). For research use only'),
-          root_path=root_path, most_mb=most_mb, device=device, report=report or None)
+          root_path=root_path, allow_host=[o.strip() for o in allow_host.split(',') if o.strip()], max_upload_mb=max_upload_mb, frames=frames,
+          max_windows=max_windows, device=device, report=report or None)
 
 # %% ../nbs/43_cli.ipynb #e23773de
 @command

@@ -47,7 +47,7 @@ class JobQueue:
         keep:float=600.,  # Seconds that a result is kept after somebody has asked for it
     ):
         self.at_once,self.started,self.waiting,self.turn,self.idle,self.keep = at_once,started,waiting,turn,idle,keep
-        self.jobs,self.change,self.closed = {},threading.Condition(),threading.Event()
+        self.jobs,self.threads,self.change,self.closed = {},[],threading.Condition(),threading.Event()
         threading.Thread(target=self._sweep, daemon=True).start()
 
     def submit(self, job):
@@ -83,7 +83,8 @@ def _start(self:JobQueue):
         job.used = min((o.used for o in on), default=0.)
         job.state = 'working'
         on.append(job)
-        threading.Thread(target=self._work, args=(job,), daemon=True).start()
+        self.threads = [o for o in self.threads if o.is_alive()]+[threading.Thread(target=self._work, args=(job,), daemon=True)]
+        self.threads[-1].start()
 
 @patch
 def _work(self:JobQueue, job):
@@ -164,3 +165,8 @@ def close(self:JobQueue):
     "End all jobs, and take no more"
     self.closed.set()
     for o in list(self.jobs.values()): self.cancel(o)
+
+@patch
+def join(self:JobQueue):
+    "Wait until the last job has come to its end"
+    for o in self.threads: o.join()

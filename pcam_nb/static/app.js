@@ -1,0 +1,408 @@
+// The page of pcam_app. It asks the interface that programs ask; every answer belongs to this tab's session.
+const $ = id => document.getElementById(id)
+const session = [...crypto.getRandomValues(new Uint8Array(24))].map(o => o.toString(16).padStart(2, '0')).join('')
+let run = null
+
+// Elements: make('p', {class: 'a', text: 'b', onclick: f}, child, …)
+function make(name, attributes = {}, ...children) {
+  const svg = ['svg', 'path', 'rect', 'circle', 'text', 'line', 'title'].includes(name)
+  const o = svg ? document.createElementNS('http://www.w3.org/2000/svg', name) : document.createElement(name)
+  for (const [k, v] of Object.entries(attributes)) {
+    if (k === 'text') o.textContent = v
+    else if (k.startsWith('on')) o.addEventListener(k.slice(2), v)
+    else if (v !== null && v !== false) o.setAttribute(k, v === true ? '' : v)
+  }
+  o.append(...children)
+  return o
+}
+const fixed = (p, n = 3) => p.toFixed(n)
+const percent = p => p < .001 ? 'below 0.1 %' : p > .999 ? 'above 99.9 %' : `${(100 * p).toFixed(1)} %`
+const short = t => String(Number(t.toPrecision(4)))
+const refers = p => run.band.low <= p && p < run.band.high
+
+// Asking the server. What is wrong comes back as one sentence.
+async function ask(path, options = {}) {
+  let answer
+  try { answer = await fetch(path, {...options, headers: {'X-Session': session}}) }
+  catch (e) {
+    if (e.name === 'AbortError') throw e
+    throw new Error('The server can’t be reached. Is it still running?')
+  }
+  if (answer.ok) return answer
+  let said = `The server answers ${answer.status}`
+  try { said = (await answer.json()).error || said } catch { /* No JSON: a proxy's page */ }
+  throw new Error(said)
+}
+const query = o => '?' + new URLSearchParams(Object.entries(o).filter(([, v]) => v !== null && v !== ''))
+function tooLarge(files) {
+  const n = files.reduce((sum, o) => sum + o.size, 0)
+  if (n > run.max_bytes) throw new Error(`${(n / 2 ** 20).toFixed(0)} MB are more than the ${(run.max_bytes / 2 ** 20).toFixed(0)} MB that this server takes`)
+}
+function save(blob, name) {
+  const url = URL.createObjectURL(blob)
+  make('a', {href: url, download: name}).click()
+  setTimeout(() => URL.revokeObjectURL(url), 10000)
+}
+
+// Tabs
+const tabs = [...document.querySelectorAll('[role=tab]')]
+function open(tab, focus = false) {
+  for (const o of tabs) {
+    const on = o === tab
+    o.setAttribute('aria-selected', on)
+    o.tabIndex = on ? 0 : -1
+    $(o.getAttribute('aria-controls')).hidden = !on
+  }
+  if (focus) tab.focus()
+}
+for (const [i, tab] of tabs.entries()) {
+  tab.addEventListener('click', () => open(tab))
+  tab.addEventListener('keydown', e => {
+    const to = {ArrowRight: i + 1, ArrowLeft: i - 1, Home: 0, End: -1}[e.key]
+    if (to !== undefined) { e.preventDefault(); open(tabs.at(to % tabs.length), true) }
+  })
+}
+const isOpen = name => !$(name).hidden
+
+// Choosing files: by the control, by dropping, and by pasting into the open tab
+function takeFiles(name, take) {
+  const box = $(`${name}-drop`), input = $(`${name}-file`)
+  input.addEventListener('change', () => { if (input.files.length) take([...input.files]) })
+  input.addEventListener('cancel', e => e.stopPropagation())
+  for (const kind of ['dragover', 'dragenter']) box.addEventListener(kind, e => { e.preventDefault(); box.classList.add('over') })
+  for (const kind of ['dragleave', 'drop']) box.addEventListener(kind, () => box.classList.remove('over'))
+  box.addEventListener('drop', e => { e.preventDefault(); input.value = ''; if (e.dataTransfer.files.length) take([...e.dataTransfer.files]) })
+  document.addEventListener('paste', e => { if (isOpen(name) && e.clipboardData.files.length) { input.value = ''; take([...e.clipboardData.files]) } })
+}
+for (const kind of ['dragover', 'drop']) document.addEventListener(kind, e => e.preventDefault()) // A file beside the box doesn't replace the page
+
+// The threshold: a slider, a number, and the thresholds that the validation patches support
+function thresholdControl(name, changed) {
+  const box = $(`${name}-threshold`), id = o => `${name}-${o}`
+  const slider = make('input', {type: 'range', id: id('slider'), min: '0.0001', max: '1', step: '0.0001'})
+  const number = make('input', {type: 'number', id: id('number'), min: '0.0001', max: '1', step: 'any', 'aria-label': 'Threshold, as a number'})
+  const choices = run.thresholds.map((o, i) => make('input', {type: 'radio', name: id('choice'), id: id(`choice-${i}`), value: o.value}))
+  let value = run.threshold
+  const show = () => {
+    slider.value = value
+    number.value = short(value)
+    choices.forEach(o => { o.checked = Number(o.value) === value })
+  }
+  const set = v => {
+    if (!(v > 0 && v <= 1)) return show()
+    value = v
+    show()
+    changed()
+  }
+  slider.addEventListener('input', () => set(Number(slider.value)))
+  number.addEventListener('change', () => set(Number(number.value)))
+  choices.forEach(o => o.addEventListener('change', () => set(Number(o.value))))
+  box.append(make('fieldset', {}, make('legend', {text: 'Threshold'}),
+    make('label', {for: id('slider'), text: 'From this probability on a patch is called tumour'}), slider, number,
+    make('p', {class: 'hint', text: 'Chosen on the validation patches; a target sensitivity holds for patches like these, with 95 % confidence if patches are independent:'}),
+    ...choices.map((o, i) => { const l = make('label', {}, o, ` ${short(run.thresholds[i].value)}: ${run.thresholds[i].name}`); return l })))
+  show()
+  return () => value
+}
+
+// What is said of one patch
+function verdict(seen, threshold) {
+  const p = seen.probability, tumour = p >= threshold, {low, high} = run.band
+  const varies = seen.std === null ? '' : ` · standard deviation over flips and rotations ${fixed(seen.std)}`
+  const refer = refers(p) ? make('p', {class: 'refer'}, make('strong', {text: 'Refer to a pathologist. '}), `Between ${fixed(low)} and ${fixed(high)} the network is often wrong.`)
+    : make('p', {text: low < high ? 'Outside the indeterminate band.' : 'There is no indeterminate band: the validation classes do not overlap.'})
+  return make('div', {class: `verdict${tumour ? ' tumour' : ''}`},
+    make('p', {class: 'call'}, make('strong', {text: tumour ? 'Tumour in the centre' : 'No tumour in the centre'}), ` ${tumour ? 'at or above' : 'below'} the threshold ${short(threshold)}`),
+    make('p', {class: 'big', text: percent(p)}), make('p', {text: `probability of tumour in the centre${varies}`}), scale(p, threshold), refer)
+}
+function scale(p, threshold) {
+  const {low} = run.band, high = Math.max(low, run.band.high), at = v => 10 + 480 * v, inside = v => at(Math.min(Math.max(v, .1), .9))
+  return make('svg', {viewBox: '0 0 500 72', class: 'scale', role: 'img',
+    'aria-label': `Probability ${fixed(p)}, threshold ${short(threshold)}, indeterminate band from ${fixed(low)} to ${fixed(high)}`},
+    make('rect', {x: 10, y: 30, width: 480, height: 10, rx: 5, class: 'rail'}), make('rect', {x: at(low), y: 30, width: 480 * (high - low), height: 10, class: 'band'}),
+    ...run.thresholds.map(o => make('path', {d: `M${at(o.value)} 26v18`, class: 'tick'}, make('title', {text: `${o.name}: ${short(o.value)}`}))),
+    make('path', {d: `M${at(threshold)} 46l-6 10h12z`, class: 'point'}), make('text', {x: inside(threshold), y: 69, text: 'threshold'}),
+    make('circle', {cx: at(p), cy: 35, r: 9, class: 'dot'}), make('text', {x: inside(p), y: 17, text: percent(p)}))
+}
+
+// A tab that asks: whatever it showed before goes as soon as there is another input, or an error
+class Asking {
+  constructor(name) { this.name = name; this.now = null }
+  begin() {
+    this.now?.abort()
+    this.now = new AbortController()
+    this.clear()
+    return this.now
+  }
+  clear() { $(`${this.name}-error`).hidden = true }
+  fail(e, now) {
+    if (e.name === 'AbortError' || this.now !== now) return
+    this.clear()
+    const o = $(`${this.name}-error`)
+    o.textContent = e.message
+    o.hidden = false
+  }
+}
+
+class Patch extends Asking {
+  constructor() {
+    super('patch')
+    this.file = this.seen = null
+    this.threshold = thresholdControl('patch', () => this.show())
+    takeFiles('patch', files => this.look(files[0]))
+    $('patch-resize').addEventListener('change', () => this.look(this.file))
+    run.attribution.forEach((o, i) => {
+      const radio = make('input', {type: 'radio', name: 'method', value: o, onchange: () => this.look(this.file)})
+      radio.checked = !i
+      $('methods').append(make('label', {}, radio, ` ${o}`))
+    })
+    for (const o of run.examples) {
+      const url = `examples/${encodeURIComponent(o)}`, label = o.replace('.png', '').replace('normal', 'no tumour').replace('only in ring', 'in the context')
+      $('examples').append(make('button', {class: 'thumb', onclick: () => this.example(url, o)}, make('img', {src: url, alt: ''}), make('span', {text: label})))
+    }
+    this.clear()
+  }
+  clear() {
+    super.clear()
+    this.seen = null
+    $('patch-said').replaceChildren(make('p', {text: this.file ? 'The network is looking at it …' : 'The verdict appears here.'}))
+    $('patch-views').replaceChildren()
+  }
+  async example(url, name) {
+    $('patch-file').value = ''
+    const now = this.begin()
+    try { this.look(new File([await (await ask(url)).blob()], name)) } catch (e) { this.fail(e, now) }
+  }
+  async look(file) {
+    this.file = file
+    const now = this.begin()
+    if (!file) return
+    try {
+      tooLarge([file])
+      const body = new FormData()
+      body.append('file', file, file.name)
+      const how = query({images: true, resize: $('patch-resize').checked, attribution: document.querySelector('[name=method]:checked').value})
+      const seen = await (await ask(`api/patch${how}`, {method: 'POST', body, signal: now.signal})).json()
+      if (this.now !== now) return
+      this.seen = seen
+      this.show()
+    } catch (e) { this.file = this.now === now ? null : this.file; this.fail(e, now) }
+  }
+  fail(e, now) {
+    super.fail(e, now)
+    if (this.now === now) $('patch-said').replaceChildren()
+  }
+  show() {
+    if (!this.seen) return
+    $('patch-said').replaceChildren(verdict(this.seen, this.threshold()))
+    const shown = {patch: 'What the label looks at: the centre', attribution: 'Attribution'}
+    if (!$('patch-views').children.length) $('patch-views').append(...Object.entries(this.seen.images).map(([k, src]) =>
+      make('figure', {}, make('figcaption', {text: shown[k]}), make('img', {src, alt: k === 'patch' ? 'The patch, its centre outlined' : 'The patch with the attribution map over it', id: `view-${k}`}))))
+  }
+}
+
+const duration = s => s < 1 ? 'less than a second' : s < 90 ? `${Math.round(s)} s` : s < 5400 ? `${Math.round(s / 60)} min` : `${(s / 3600).toFixed(1)} h`
+const wait = ms => new Promise(done => setTimeout(done, ms))
+
+class Slide extends Asking {
+  constructor() {
+    super('slide')
+    this.file = this.id = null
+    this.urls = []
+    this.threshold = thresholdControl('slide', () => {})
+    takeFiles('slide', files => this.choose(files[0]))
+    for (const o of ['slide-mpp', 'slide-stride']) $(o).addEventListener('change', () => { if (!$('slide-found').hidden) this.begin() })
+    $('slide-start').addEventListener('click', () => this.read())
+    $('slide-cancel').addEventListener('click', () => { this.begin(); $('slide-hint').textContent = 'Cancelled.' })
+    $('opacity').addEventListener('input', () => this.fade())
+    addEventListener('pagehide', () => this.forget())
+    this.clear()
+  }
+  begin() { this.forget(); return super.begin() }
+  forget() { // The server ends what nobody waits for
+    if (this.id) fetch(`api/slides/${this.id}`, {method: 'DELETE', headers: {'X-Session': session}, keepalive: true}).catch(() => {})
+    this.id = null
+  }
+  clear() {
+    super.clear()
+    $('slide-progress').hidden = $('slide-found').hidden = true
+    $('slide-hint').hidden = false
+    $('slide-hint').textContent = 'The heatmap appears here.'
+    for (const o of ['stage', 'places', 'files']) $(o).replaceChildren()
+    $('summary').tBodies[0].replaceChildren()
+    this.urls.forEach(URL.revokeObjectURL)
+    this.urls = []
+    $('slide-start').disabled = false
+  }
+  choose(file) {
+    this.file = file
+    this.begin()
+    $('slide-name').textContent = `${file.name}, ${(file.size / 2 ** 20).toFixed(1)} MB`
+  }
+  mpp() {
+    const text = $('slide-mpp').value.trim().replace(',', '.')
+    if (text && !(Number(text) > 0)) throw new Error(`µm per px is “${text}”: give a number, for example 0.25`)
+    return text
+  }
+  async read() {
+    const now = this.begin()
+    try {
+      if (!this.file) throw new Error('Choose a file first')
+      tooLarge([this.file])
+      const how = query({name: this.file.name, mpp: this.mpp(), stride: $('slide-stride').value, threshold: this.threshold()})
+      $('slide-start').disabled = true
+      this.progress('Uploading …')
+      let job = await (await ask(`api/slides${how}`, {method: 'POST', body: this.file, signal: now.signal})).json()
+      this.id = job.id
+      while (['waiting', 'working'].includes(job.state)) {
+        this.progress(this.says(job), job.done, job.windows)
+        await wait(500)
+        job = await (await ask(`api/slides/${job.id}`, {signal: now.signal})).json()
+      }
+      if (job.state !== 'done') throw new Error(job.error || 'The server has ended the work')
+      await this.show(job, now)
+    } catch (e) { this.fail(e, now) }
+  }
+  says(job) {
+    if (job.state === 'waiting') return job.ahead ? `Waiting: ${job.ahead} before it` : 'Waiting for its turn'
+    if (job.windows === null) return 'Looking for tissue …'
+    if (job.done >= job.windows) return 'Finding regions …'
+    return `${job.done.toLocaleString('en')} of ${job.windows.toLocaleString('en')} windows · about ${duration(job.seconds_left)} left`
+  }
+  progress(text, done = null, total = null) {
+    $('slide-hint').hidden = true
+    $('slide-progress').hidden = false
+    if ($('slide-state').textContent !== text) $('slide-state').textContent = text
+    total ? ($('slide-bar').max = total, $('slide-bar').value = done) : $('slide-bar').removeAttribute('value')
+  }
+  async url(job, kind, name, now) {
+    const blob = await (await ask(`api/slides/${job.id}/${kind}/${encodeURIComponent(name)}`, {signal: now.signal})).blob()
+    this.urls.push(URL.createObjectURL(blob))
+    return this.urls.at(-1)
+  }
+  async show(job, now) {
+    const images = ['slide.jpg', 'heat.png', ...job.places.map(o => o.image)]
+    const urls = await Promise.all(images.map(o => this.url(job, 'view', o, now)))
+    if (this.now !== now) return
+    const [slide, heat, ...places] = urls
+    this.stage(job.view, slide, heat)
+    job.places.forEach((o, i) => $('places').append(make('button', {class: 'thumb', 'aria-pressed': 'false', onclick: e => this.mark(o, e.currentTarget)},
+      make('img', {src: places[i], alt: ''}), make('span', {text: `${fixed(o.probability)} at ${Math.round(o.x)}, ${Math.round(o.y)}`}))))
+    for (const [label, value] of job.table) $('summary').tBodies[0].append(make('tr', {}, make('th', {scope: 'row', text: label}), make('td', {text: value})))
+    for (const o of job.files) $('files').append(make('li', {}, make('button', {text: o, onclick: () => this.download(job, o)})))
+    $('slide-progress').hidden = $('slide-hint').hidden = true
+    $('slide-found').hidden = $('slide-start').disabled = false
+  }
+  async download(job, name) {
+    try { save(await (await ask(`api/slides/${job.id}/files/${encodeURIComponent(name)}`)).blob(), name) }
+    catch (e) { $('slide-error').textContent = e.message; $('slide-error').hidden = false }
+  }
+  stage(view, slide, heat) {
+    const over = make('img', {src: heat, alt: 'Probability of tumour over the slide'})
+    for (const k of ['left', 'top', 'width', 'height']) over.style[k] = `${100 * view.heat[k]}%`
+    const mark = make('div', {class: 'mark', id: 'mark', hidden: true})
+    const box = make('div', {class: 'stage'}, make('img', {src: slide, alt: 'The slide'}), make('div', {class: 'layer', id: 'layer'}, over,
+      make('svg', {viewBox: `0 0 ${view.width} ${view.height}`, 'aria-hidden': 'true'}, make('path', {d: view.outlines, 'vector-effect': 'non-scaling-stroke'}))), mark)
+    box.style.aspectRatio = `${view.width} / ${view.height}`
+    box.style.maxWidth = `min(100%, calc(75vh * ${view.width / view.height}))`
+    $('stage').replaceChildren(box)
+    this.fade()
+  }
+  fade() { if ($('layer')) $('layer').style.opacity = $('opacity').value }
+  mark(place, button) {
+    for (const o of $('places').children) o.setAttribute('aria-pressed', o === button)
+    $('mark').style.left = `${100 * place.left}%`
+    $('mark').style.top = `${100 * place.top}%`
+    $('mark').hidden = false
+  }
+}
+
+// Ids that a spreadsheet would take for formulas begin with an apostrophe, as pcam_predict writes them
+const cell = s => { s = /^[=+\-@\t\r]/.test(s) ? `'${s}` : s; return /[",\n\r]/.test(s) ? `"${s.replaceAll('"', '""')}"` : s }
+
+class Batch extends Asking {
+  constructor() {
+    super('batch')
+    this.files = []
+    this.seen = null
+    this.threshold = thresholdControl('batch', () => this.show())
+    $('batch-limit').textContent = `At most ${run.max_files} at a time`
+    takeFiles('batch', files => this.choose(files))
+    $('batch-resize').addEventListener('change', () => this.begin())
+    $('batch-start').addEventListener('click', () => this.predict())
+    $('order').addEventListener('change', () => this.show())
+    $('submission').addEventListener('click', () =>
+      save(new Blob([['id,label', ...this.seen.patches.map(o => `${cell(o.id)},${o.probability.toFixed(6)}`), ''].join('\n')], {type: 'text/csv'}), 'submission.csv'))
+    this.clear()
+  }
+  clear() {
+    super.clear()
+    this.seen = null
+    $('batch-found').hidden = true
+    $('batch-state').textContent = 'The table appears here.'
+    $('batch-start').disabled = false
+    for (const o of ['left-out', 'histogram']) $(o).replaceChildren()
+    $('rows').tBodies[0].replaceChildren()
+  }
+  fail(e, now) { super.fail(e, now); if (this.now === now) $('batch-state').textContent = '' }
+  choose(files) {
+    this.files = files
+    this.begin()
+    $('batch-name').textContent = files.length === 1 ? files[0].name : `${files.length} files`
+  }
+  async predict() {
+    const now = this.begin()
+    try {
+      if (!this.files.length) throw new Error('Choose files first')
+      tooLarge(this.files)
+      const body = new FormData()
+      this.files.forEach(o => body.append('files', o, o.name))
+      $('batch-state').textContent = 'The network is looking at them …'
+      $('batch-start').disabled = true
+      const seen = await (await ask(`api/batch${query({resize: $('batch-resize').checked})}`, {method: 'POST', body, signal: now.signal})).json()
+      if (this.now !== now) return
+      this.seen = seen
+      $('batch-start').disabled = false
+      this.show()
+    } catch (e) { this.fail(e, now) }
+  }
+  show() {
+    if (!this.seen) return
+    const t = this.threshold(), rows = [...this.seen.patches], bad = this.seen.left_out
+    const by = {high: o => -o.probability, low: o => o.probability, near: o => Math.abs(o.probability - t)}[$('order').value]
+    rows.sort((a, b) => by ? by(a) - by(b) : a.id < b.id ? -1 : a.id > b.id ? 1 : 0)
+    $('batch-state').textContent = `${rows.length.toLocaleString('en')} patches, ${rows.filter(o => o.probability >= t).length.toLocaleString('en')} of them called tumour at ${short(t)}.`
+    $('left-out').replaceChildren(...bad.length ? [make('p', {text: `${bad.length} left out:`}), make('ul', {}, ...bad.slice(0, 50).map(o => make('li', {text: `${o.id}: ${o.reason}`})))] : [])
+    $('histogram').replaceChildren(histogram(rows.map(o => o.probability), t))
+    $('rows').tBodies[0].replaceChildren(...rows.map(o => make('tr', {}, make('td', {text: o.id}), make('td', {text: fixed(o.probability, 4)}),
+      make('td', {text: o.probability >= t ? 'tumour' : 'no tumour'}), make('td', {text: refers(o.probability) ? 'refer to a pathologist' : ''}))))
+    $('batch-found').hidden = false
+  }
+}
+function histogram(p, t) {
+  const n = Array(40).fill(0), {low, high} = run.band, x = v => 40 + 600 * v
+  p.forEach(o => n[Math.min(39, Math.floor(40 * o))]++)
+  const most = Math.max(1, ...n), h = v => 140 * v / most
+  return make('svg', {viewBox: '0 0 660 200', class: 'bars', role: 'img', 'aria-label': `Histogram of ${p.length} probabilities, with the threshold ${short(t)}`},
+    ...low < high ? [make('rect', {x: x(low), y: 15, width: 600 * (high - low), height: 140, class: 'band', opacity: .5})] : [],
+    ...n.map((v, i) => make('rect', {x: x(i / 40) + .5, y: 155 - h(v), width: 14, height: h(v), class: 'bar'})),
+    make('line', {x1: 40, y1: 155, x2: 640, y2: 155, class: 'axis'}), make('line', {x1: x(t), y1: 10, x2: x(t), y2: 155, class: 'at'}),
+    ...[0, .25, .5, .75, 1].map(v => make('text', {x: x(v), y: 172, text: v})), make('text', {x: 340, y: 192, text: 'probability of tumour'}),
+    make('text', {x: 20, y: 22, text: most}), make('text', {x: Math.min(Math.max(x(t), 80), 600), y: 9, text: 'threshold'}))
+}
+
+async function start() {
+  try { run = await (await ask('api/run')).json() }
+  catch (e) { $('broken').textContent = e.message; $('broken').hidden = false; return }
+  $('slide-file').accept = run.slides.join(',')
+  $('patch-file').accept = run.images.join(',')
+  $('batch-file').accept = [...run.images, '.zip'].join(',')
+  new Patch()
+  new Slide()
+  new Batch()
+  $('card').innerHTML = run.card // Made by the server, which has escaped what comes from the run
+  for (const o of $('card').querySelectorAll('table:not(.scroll table)')) { o.tabIndex = 0; o.setAttribute('role', 'table') }
+  $('version').textContent = `pcam_nb ${run.version}, network ${run.arch}. For research use only, not a medical device.`
+  document.body.dataset.ready = 'yes'
+}
+start()

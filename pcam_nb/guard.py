@@ -136,6 +136,7 @@ class Guard:
         try:
             visit.check_host()
             if not health: # Who watches over the server has to reach it whatever others do
+                visit.check_head()
                 visit.check_origin()
                 scope['owner'] = visit.find_owner()
                 if self.now>=self.rules.requests: raise Refusal(503, 'The server is busy. Try again in a few seconds', retry_after=5)
@@ -158,6 +159,11 @@ class Visit:
         "Refuse a request for a server of another name"
         if not self.rules.knows_host(split_host(self.headers.get('host', ''))):
             raise Refusal(421, 'This server is not known by that name. Start it with --allow-host NAME, if it should be')
+
+    def check_head(self):
+        "Refuse a head that no client needs"
+        n = len(self.scope.get('query_string', b''))+len(self.path)+sum(len(k)+len(v) for k,v in self.scope['headers'])
+        if n>2**14 or len(self.scope['headers'])>100: raise Refusal(431, 'The head of the request is too large')
 
     def check_origin(self):
         "Refuse what a page of another server asks for"

@@ -401,7 +401,7 @@ async function start() {
   new Slide()
   new Batch()
   $('card').innerHTML = run.card // Made by the server, which has escaped what comes from the run
-  for (const o of $('card').querySelectorAll('table:not(.scroll table)')) { o.tabIndex = 0; o.setAttribute('role', 'table') }
+  for (const o of $('card').querySelectorAll('table:not(.scroll table), pre')) o.tabIndex = 0 // They scroll where the page is narrow
   $('version').textContent = `pcam_nb ${run.version}, network ${run.arch}. For research use only, not a medical device.`
   document.body.dataset.ready = 'yes'
 }

@@ -97,7 +97,7 @@ def main():
         found,sizes_mm = search(run, tmp, args.searched, args.searched_side)
         score = froc(found, len(sizes_mm), args.searched)
         hit = sizes_mm.merge(found.dropna(subset='tumour').groupby(['slide','tumour']).probability.max().reset_index(), how='left')
-        hit['found'] = hit.probability>=Predictor.load(run, 'cpu').config['threshold']
+        hit['found'] = hit.probability>=Predictor.load(run, 'cpu').config.threshold
         for name,part in (('above 0.5 mm',hit[hit.mm>.5]), ('up to 0.5 mm',hit[hit.mm<=.5])):
             rows.append({'':f'drawn tumours {name} found at the operating point', 'measured':f'{part.found.sum()} of {len(part)}'})
         rows.append({'':f'FROC score on {args.searched} drawn slides', 'measured':f"{score['score']:.3f}"})

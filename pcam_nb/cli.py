@@ -8,13 +8,14 @@ __all__ = ['make_parser', 'is_first', 'say', 'command', 'check_writable', 'store
            'pcam_card', 'pcam_predict', 'pcam_slide', 'pcam_app', 'pcam_export', 'pcam_demo', 'main']
 
 # %% ../nbs/43_cli.ipynb #e8ee971e
-import argparse, json, os, shutil, sys, warnings
-from contextlib import nullcontext
+import argparse, errno, os, re, shutil, sys, warnings
+from contextlib import contextmanager, nullcontext
 from dataclasses import fields
 from functools import wraps
 from pathlib import Path
 
 from fastcore.docments import docments, empty
+from .files import no_access, only_one, read_json, write_csv, write_json
 
 # %% ../nbs/43_cli.ipynb #7b340f22
 class _Parser(argparse.ArgumentParser):
@@ -51,10 +52,34 @@ def _note(message, category, *args, **kwargs):
     "Show a warning as a sentence, without file and line"
     if issubclass(category, UserWarning) and is_first(): print(f'Note: {message}', file=sys.stderr, flush=True)
 
+def _os_reason(e):
+    "What an error of the operating system says"
+    if isinstance(e, BrokenPipeError): return 'What read the output has closed it'
+    why = {errno.ENOSPC:'the disk is full', errno.EDQUOT:'your quota of the disk is used up', errno.EFBIG:'it would be larger than a file may be here',
+           errno.EROFS:'the disk is read-only', errno.EACCES:'permission denied', errno.EPERM:'permission denied'}.get(e.errno)
+    if why is None: return f"{e.strerror}: '{e.filename}'" if e.filename else e.strerror or str(e)
+    if e.strerror and e.strerror!=os.strerror(e.errno): return e.strerror # Says more
+    file = re.sub(r'/\.([^/]+)\.\d+\.partial(?=/|$)', r'/\1', str(e.filename or '')) # What was to be written, not its name on the way
+    if e.errno in (errno.EACCES,errno.EPERM): return f"'{file}' can't be read or written: {why}"
+    return f"{f'{file!r}' if file else 'A file'} can't be written: {why}. Free some room, or choose another place with --out"
+
 def _reason(e):
     "What an error says, in one line or, for many problems, a few"
-    if isinstance(e, OSError) and e.filename: return f"{e.strerror}: '{e.filename}'"
-    return (e.strerror if isinstance(e, OSError) and e.strerror else str(e)) or type(e).__name__
+    text = str(e).strip()
+    if isinstance(e, OSError): return _os_reason(e) or type(e).__name__
+    if isinstance(e, MemoryError) or re.search("out of memory|not enough memory|can't allocate memory", text, re.I):
+        return 'Not enough memory. Take smaller batches (--bs) where there are any, --cache disk, another --device, or end other programs'
+    if code:=re.search(r'os error (\d+)', text): return _os_reason(OSError(int(code[1]), os.strerror(int(code[1])))) # As Rust's libraries say it
+    if isinstance(e, (ValueError,ImportError)) or type(e) in (RuntimeError,) or type(e).__module__.startswith('pcam_nb'): return text or type(e).__name__
+    return f"{type(e).__name__}: {text.splitlines()[0] if text else 'no more is said'}. Run it again with --debug to see where"
+
+@contextmanager
+def _quiet_pipe():
+    "End without a word more where nobody reads what is printed"
+    try: yield
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno()) # Python flushes once more as it ends
+        raise
 
 def command(f):
     "Make `f` a console command; called with arguments it stays a function. `f` returns how many files it left out"
@@ -63,9 +88,10 @@ def command(f):
         if args or kwargs: return f(*args, **kwargs)
         args = vars(make_parser(f).parse_args())
         debug,warnings.showwarning = args.pop('debug'),_note
-        try: skipped = f(**args)
+        try:
+            with _quiet_pipe(): skipped = f(**args)
         except KeyboardInterrupt: sys.exit('\nInterrupted')
-        except (OSError, ValueError, ImportError, RuntimeError) as e:
+        except Exception as e:
             if debug: raise
             sys.exit(f'{f.__name__}: {_reason(e)}')
         sys.exit(2 if skipped else 0)
@@ -98,7 +124,7 @@ def in_turn(device=None):
 def report_skipped(skipped, folder):
     "Write what was left out as `skipped.csv` into `folder`; how many"
     if not len(skipped): return 0
-    skipped.to_csv(Path(folder)/'skipped.csv', index=False)
+    write_csv(Path(folder)/'skipped.csv', skipped)
     say(f"Left out {len(skipped):,} patches that can't be used: {Path(folder)/'skipped.csv'}")
     return len(skipped)
 
@@ -120,7 +146,8 @@ def pcam_sample(
 ):
     "Draw a set of H&E-like patches to practise with"
     from pcam_nb.sample import make_sample
-    say(f'Drew {train:,} training and {test:,} test patches into {make_sample(out, train, test, slides, seed)}')
+    check_writable(out)
+    with only_one(out): say(f'Drew {train:,} training and {test:,} test patches into {make_sample(out, train, test, slides, seed)}')
 
 @command
 def pcam_fetch(
@@ -130,8 +157,8 @@ def pcam_fetch(
     "Fetch a data set, or go on fetching it"
     from pcam_nb.source import fetch_kaggle, fetch_pcam
     if name not in ('kaggle','pcam'): raise ValueError(f"There is no data set {name!r}. Choose kaggle or pcam")
-    if name=='kaggle': fetch_kaggle(out)
-    else: fetch_pcam(out)
+    check_writable(out)
+    with only_one(out): (fetch_kaggle if name=='kaggle' else fetch_pcam)(out)
     say(f'The files are in {out}')
 
 # %% ../nbs/43_cli.ipynb #1f00d865
@@ -194,12 +221,12 @@ def pcam_train(
     from pcam_nb.model import check_arch
     check_arch(arch) # Before packing, which takes longer
     with in_turn(device): packed = store_for(data, out, store, 'train', slides, resize, skip_bad)
-    from pcam_nb.infer import read_config
+    from pcam_nb.run import read_config, read_metrics
     from pcam_nb.train import Recipe, train
     run = train(packed, out, Recipe(**{o.name:given[o.name] for o in fields(Recipe)}), resume, device, cache, compile)
-    m = json.loads((run/'metrics.json').read_text())
+    m = read_metrics(run)
     say(f"Best epoch {m['epoch']+1}: validation AUC {m['auc']:.4f}, accuracy {m['accuracy']:.4f}, precision {m['precision']:.4f}, "
-        f"recall {m['recall']:.4f}, F1 {m['f1']:.4f}", f"Temperature {read_config(run)['temperature']:.3f}, fitted on the validation patches", f'Run: {run}')
+        f"recall {m['recall']:.4f}, F1 {m['f1']:.4f}", f"Temperature {read_config(run).temperature:.3f}, fitted on the validation patches", f'Run: {run}')
     return report_skipped(packed.skipped, run)
 
 # %% ../nbs/43_cli.ipynb #cd1ff18d
@@ -247,7 +274,6 @@ def pcam_compare(
     "Judge two runs on the same patches: their differences, with intervals"
     from pcam_nb.evaluate import SHOWN, compare, read_valid
     from pcam_nb.infer import check_tta, read_config
-    from pcam_nb.store import write_json
     check_tta(tta)
     for run in (run_a,run_b): read_valid(run, read_config(run))
     packed = store_for(data, out, store, part, slides, resize, skip_bad)
@@ -376,11 +402,16 @@ def pcam_demo(
 ):
     "Draw patches, train, evaluate on slides that were not trained on, and write a submission"
     out = Path(out)
+    check_writable(out)
+    with only_one(out): _demo(out, train, test, epochs, seed)
+
+def _demo(out, train, test, epochs, seed):
+    "Do what `pcam_demo` promises"
     if out.exists() and any(out.iterdir()):
         if not (out/'demo.json').is_file(): raise FileExistsError(f"'{out}' is not empty and holds no demo. Choose another folder with --out")
         shutil.rmtree(out)
     out.mkdir(parents=True, exist_ok=True)
-    (out/'demo.json').write_text(json.dumps(dict(train=train, test=test, epochs=epochs, seed=seed)))
+    write_json(out/'demo.json', dict(train=train, test=test, epochs=epochs, seed=seed))
     say('1/4 Drawing patches')
     pcam_sample(str(out/'data'), train=train, test=test, seed=seed)
     say('2/4 Training')

@@ -9,10 +9,10 @@ __all__ = ['ALONE', 'PROMISES', 'FROC_AT', 'SAME', 'SHOWN', 'LIMITS', 'CLAIM', '
            'share_bound', 'promised_threshold', 'operating_points', 'reached', 'promises_kept', 'slide_scores',
            'spared', 'froc', 'look_again', 'risk_coverage', 'plot_points', 'read_sides', 'held_out', 'weaker',
            'nearest_of', 'find_leaks', 'leak_notes', 'judge', 'judge_points', 'judge_slides', 'evaluate', 'figures',
-           'points_table', 'write_report', 'compare', 'write_card']
+           'points_table', 'write_report', 'compare', 'plain_text', 'write_card', 'read_found']
 
 # %% ../nbs/09_evaluate.ipynb #23d409aa
-import html, json, warnings
+import html, json, re, warnings
 from pathlib import Path
 
 import numpy as np, pandas as pd, sklearn.metrics as skm, torch
@@ -20,9 +20,11 @@ from scipy.special import expit, logit
 from scipy.stats import beta, binomtest, norm, t
 from sklearn.isotonic import IsotonicRegression
 from .explore import LABELS, Picture, draw_scores, html_page, html_table, plot_history, store_fingerprints
-from .infer import Predictor, read_config, read_valid
+from .files import is_file, only_one, read_json, write_csv, write_json, write_text
+from .infer import Predictor
 from .model import takes_pretrained
-from .store import Store, write_file, write_json
+from .run import UNKNOWN_SLIDES, read_config, read_history, read_metrics, read_prints, read_split, read_valid, whole_recipe
+from .store import Store
 
 # %% ../nbs/09_evaluate.ipynb #2c6d70a5
 def check_scores(y, p):
@@ -406,8 +408,7 @@ def plot_points(
 # %% ../nbs/09_evaluate.ipynb #a0ce5d53
 def read_sides(run, table):
     "The side of the run's split, 'train' or 'valid', for each patch of `table`; missing for those that it hasn't seen"
-    split = pd.read_csv(Path(run)/'split.csv', dtype=dict(id=str))
-    return table.id.map(split.set_index('id').part)
+    return table.id.map(read_split(run).set_index('id').part)
 
 def held_out(
     run:str|Path,       # Folder of the run
@@ -443,11 +444,11 @@ def find_leaks(
     progress:bool=True, # Show a progress bar?
 )->dict:             # `copies`: DataFrame of id, copy_of, distance; `slides`: names of slides that are on both sides
     "What of the patches the run was trained on: copies of its training patches, and shared slides"
-    trained = pd.read_csv(Path(run)/'split.csv', dtype=dict(id=str, slide=str)).query('part=="train"')
+    trained = read_split(run).query('part=="train"')
     rows = np.arange(len(store)) if rows is None else np.asarray(rows)
     table = store.table.iloc[rows]
     slides = sorted(set(table.slide.dropna().astype(str)) & set(trained.slide.dropna()))
-    old,new = np.load(Path(run)/'fingerprints.npy').astype(np.float32),store_fingerprints(store, progress, rows)
+    old,new = read_prints(run, len(trained)),store_fingerprints(store, progress, rows)
     distance,nearest = nearest_of(new, old)
     distance /= weaker(new, old[nearest])
     near = np.flatnonzero(distance<=SAME)
@@ -514,23 +515,24 @@ def evaluate(
     table = store.table.iloc[rows][['id','label','slide']].assign(row=rows)
     table['probability'],table['disagreement'] = predictor.predict_store(store, rows, tta, progress=progress, spread=True)
     p,leaks = table.probability.to_numpy(),find_leaks(run, store, rows, progress)
-    found = dict(judge(y, p, config['threshold'], table.slide, rounds), **judge_points(valid[:2], y, p),
+    found = dict(judge(y, p, config.threshold, table.slide, rounds), **judge_points(valid[:2], y, p),
         slides=judge_slides(table, pd.DataFrame(dict(zip(('label','probability','slide'), valid)))),
-        disagreement=float(table.disagreement.mean()) if tta>1 else None, temperature=config['temperature'],
+        disagreement=float(table.disagreement.mean()) if tta>1 else None, temperature=config.temperature,
         valid_ece=ece(*valid[:2]), tta=tta, run=str(run), data=store.info['source'], note=note,
-        copies=len(leaks['copies']), shared_slides=leaks['slides'], slides_in_training=config['data']['slides'],
+        copies=len(leaks['copies']), shared_slides=leaks['slides'], slides_in_training=config.data.slides,
         warnings=leak_notes(leaks, len(rows), table.slide.nunique())+_doubts(config))
     parts = more(predictor, store, table) if more else []
-    out.mkdir(parents=True, exist_ok=True)
-    write_file(out/'predictions.csv', lambda f: table.drop(columns='row').to_csv(f, index=False))
-    write_file(out/'copies.csv', lambda f: leaks['copies'].to_csv(f, index=False))
-    write_json(out/'metrics.json', found)
-    write_file(out/'report.html', lambda f: write_report(f, run, found, table, valid, parts))
+    with only_one(out):
+        out.mkdir(parents=True, exist_ok=True)
+        write_csv(out/'predictions.csv', table.drop(columns='row'))
+        write_csv(out/'copies.csv', leaks['copies'])
+        write_report(out/'report.html', run, found, table, valid, parts)
+        write_json(out/'metrics.json', found)
     return found
 
 def _doubts(config):
     "A warning if slides may be on both sides"
-    if config['data']['slides']!='unknown, may be shared': return []
+    if config.data.slides!=UNKNOWN_SLIDES: return []
     return ['The slides of the training patches are not known. If patches of one slide are both among them and here, these figures are too good: '
             'use them to compare methods, not as what new slides would give']
 
@@ -556,8 +558,8 @@ def points_table(points):
 def _about(run, found):
     "What was done, as a table"
     c,say = read_config(run),lambda o: html.escape(str(o))
-    about = {'run':found['run'], 'network':c['arch'], 'trained on':f"{c['data']['train']:,} patches from {c['data']['source']}",
-             'slides':c['data']['slides'], 'evaluated on':found['data'], 'which':found['note'],
+    about = {'run':found['run'], 'network':c.arch, 'trained on':f'{c.data.train:,} patches from {c.data.source}',
+             'slides':c.data.slides, 'evaluated on':found['data'], 'which':found['note'],
              'tumour':f"{found['positive']:,} of {found['patches']:,}", 'test-time augmentation':found['tta'], 'threshold':found['threshold'],
              'temperature':f"{found['temperature']:.3f}", 'intervals':f"95 %, bootstrap over {found['unit']}",
              'copies of training patches':f"{found['copies']:,}", 'slides shared with training':f"{len(found['shared_slides']):,}"}
@@ -602,7 +604,7 @@ A figure of patches is not one of patients.</li>
 
 def write_report(path, run, found, table, valid, parts=()):
     "Write the report of an evaluation to `path`; `found` is what `evaluate` returns, `parts` come before the limits"
-    y,p,history = table.label.to_numpy(int),table.probability.to_numpy(),pd.read_csv(run/'history.csv')
+    y,p,history = table.label.to_numpy(int),table.probability.to_numpy(),read_history(run)
     page = [*(f'<p class="note">{html.escape(o)}.</p>' for o in found['warnings']), '<h2>What was done</h2>', _about(run, found),
             '<h2>Figures</h2>', figures(found),
             f'<p class="note">{ALONE}.</p>' if found['unit']=='patches' else '',
@@ -632,7 +634,7 @@ def compare(
     for run in (run_a,run_b):
         predictor = Predictor.load(run, device)
         ps.append(predictor.predict_store(store, rows, tta, progress=progress))
-        ths.append(predictor.config['threshold'])
+        ths.append(predictor.config.threshold)
         leaks = leak_notes(find_leaks(run, store, rows, progress), len(rows), table.slide.nunique())
         notes += [f'{run}: {o}' for o in leaks+_doubts(predictor.config)]
     a,b = [metrics(y, p, h) for p,h in zip(ps, ths)]
@@ -663,12 +665,12 @@ CLAIM = [
 # %% ../nbs/09_evaluate.ipynb #5069c3bc
 def _claims(c, found, figures):
     "What is known of the items of `CLAIM`, by number from 1"
-    data,recipe = c['data'],c['recipe']
-    known = {7:f"{data['source']}; {data['train']:,} patches for training, {data['valid']:,} for validation",
-        9:f"uint8 RGB of {c['size']}×{c['size']} px at {c['um_per_px']} µm/px, normalised by mean and spread of the training patches",
-        19:f"drawn at random with seed {recipe['seed']}, or as the data set has them (split.csv)", 20:f"slides: {data['slides']}",
-        22:f"{c['arch']}, see pcam_nb.model", 23:', '.join(f'{k} {v}' for k,v in c['versions'].items()),
-        24:'ImageNet' if recipe['pretrained'] and takes_pretrained(c['arch']) else 'random',
+    data,recipe = c.data,whole_recipe(c)
+    known = {7:f'{data.source}; {data.train:,} patches for training, {data.valid:,} for validation',
+        9:f'uint8 RGB of {c.size}×{c.size} px at {c.um_per_px} µm/px, normalised by mean and spread of the training patches',
+        19:f"drawn at random with seed {recipe.get('seed', 'unknown')}, or as the data set has them (split.csv)", 20:f'slides: {data.slides}',
+        22:f'{c.arch}, see pcam_nb.model', 23:', '.join(f'{k} {v}' for k,v in c.versions.items()),
+        24:'ImageNet' if recipe.get('pretrained') and takes_pretrained(c.arch) else 'random',
         25:', '.join(f'{k} {v}' for k,v in recipe.items() if k not in ('arch','pretrained')), 26:'best validation AUC of all epochs', 27:'none',
         28:', '.join(SHOWN.values()), 31:'Grad-CAM and occlusion maps, part of them in the labelled centre (report.html)',
         32:f"validation AUC {figures['auc']:.4f}", 43:'pcam_nb, with this run'}
@@ -681,10 +683,14 @@ def _metadata(c, found, figures):
     "The head of a card, in YAML, as Hugging Face reads it"
     shown = {k:(found or figures)[k] for k in ('auc','accuracy','f1','precision','recall')}
     rows = [f'    - type: {k}\n      value: {v:.4f}' for k,v in shown.items()]
-    where = json.dumps(found['data'] if found else f"validation part of {c['data']['source']}")
+    where = json.dumps(found['data'] if found else f'validation part of {c.data.source}')
     return '\n'.join(['---', 'library_name: pcam_nb', 'pipeline_tag: image-classification', 'license: other', 'tags:',
-        *(f'- {o}' for o in ('histopathology','pathology','cancer','lymph-node','patchcamelyon',c['arch'])), 'model-index:', f"- name: {c['arch']}",
+        *(f'- {o}' for o in ('histopathology','pathology','cancer','lymph-node','patchcamelyon',c.arch)), 'model-index:', f'- name: {c.arch}',
         '  results:', '  - task:', '      type: image-classification', '    dataset:', f'      name: {where}', '      type: pcam', '    metrics:', *rows, '---'])
+
+def plain_text(o):
+    "A text as Markdown that shows it, and nothing else: no HTML, no link, no table"
+    return re.sub(r'([\\`*\[\]|])', r'\\\1', html.escape(str(o), quote=False)).replace('\n', ' ')
 
 def _markdown(df): return '\n'.join(f"| {' | '.join(map(str, o))} |" for o in [df.columns, ['---']*df.shape[1], *df.itertuples(index=False)])
 
@@ -696,18 +702,26 @@ def write_card(
 )->Path:
     "Write the model card of a run; raises `FileNotFoundError` for a folder without run or evaluation, `ValueError` if that is another run's"
     run = Path(run)
-    c,figs,found,out = read_config(run),json.loads((run/'metrics.json').read_text()),None,Path(out or run/'MODEL_CARD.md')
+    c,figs,found,out = read_config(run),read_metrics(run),None,Path(out or run/'MODEL_CARD.md')
     if report:
-        if not (Path(report)/'metrics.json').is_file(): raise FileNotFoundError(f"No metrics.json in '{report}'. pcam_evaluate makes one")
-        found = json.loads((Path(report)/'metrics.json').read_text())
+        found = read_found(report)
         if Path(found['run']).resolve()!=run.resolve(): raise ValueError(f"'{report}' judges another run: {found['run']}")
-    parts = [_metadata(c, found, figs), f"# {c['arch']}: tumour in the centre of lymph-node patches",
+    parts = [_metadata(c, found, figs), f'# {c.arch}: tumour in the centre of lymph-node patches',
         "A network that says how likely the centre 32×32 px of a 96×96 px patch, H&E at 10×, holds metastatic tumour. "
         "**Research use only; not a medical device.**", '## Use', _use(run, c), '## Figures', *_card_figures(c, found, figs), '## Limits', _LIMITS,
         '## CLAIM 2024', 'Checklist for Artificial Intelligence in Medical Imaging, Tejani et al. 2024, doi:10.1148/ryai.240300. '
         '*Open* is what a program cannot know.', _claim_table(c, found, figs)]
-    write_file(out, lambda f: f.write_text('\n\n'.join(parts)+'\n', encoding='utf-8'))
-    return out
+    return write_text(out, '\n\n'.join(parts)+'\n')
+
+def read_found(report):
+    "What `evaluate` found, from the folder it wrote; raises `FileNotFoundError`, or `ValueError` if it is not whole"
+    file = Path(report)/'metrics.json'
+    if not is_file(file): raise FileNotFoundError(f"No metrics.json in '{report}'. pcam_evaluate makes one")
+    found = read_json(file, 'Evaluate the run again', 2**26, nan=True)
+    kinds = dict(run=str, data=str, note=str, unit=str, warnings=list, points=list, intervals=dict) | dict.fromkeys(SHOWN, (int,float))
+    odd = [k for k,kind in kinds.items() if not isinstance(found.get(k), kind)]
+    if odd: raise ValueError(f"'{file}' is damaged ({odd[0]} is missing, or of another type). Evaluate the run again")
+    return found
 
 _LIMITS = ('It has seen patches of the sources named below, and nothing else: other stains, scanners, organs and kinds of tumour need a trial of their own, '
            'and thresholds have to be chosen anew. A figure of patches is not one of patients.')
@@ -715,19 +729,19 @@ _LIMITS = ('It has seen patches of the sources named below, and nothing else: ot
 def _use(run, c):
     "How to use a run, for its card"
     return (f"```python\nfrom pcam_nb.infer import Predictor\npredictor = Predictor.load({str(run)!r})\npredictor.predict(patches) # uint8, N×96×96×3\n```\n\n"
-            f"Trained on {c['data']['train']:,} patches from {c['data']['source']}; slides: {c['data']['slides']}. Temperature {c['temperature']:.3f}, "
-            f"threshold {c['threshold']:g}.")
+            f'Trained on {c.data.train:,} patches from {plain_text(c.data.source)}; slides: {plain_text(c.data.slides)}. Temperature {c.temperature:.3f}, '
+            f'threshold {c.threshold:g}.')
 
 def _card_figures(c, found, figs):
     "The figures of a card"
     if not found:
         return ['On the validation patches, which also chose the epoch: '+', '.join(f'{SHOWN[k]} {figs[k]:.4f}' for k in SHOWN if k in figs)+'.']
     table = figures(found).reset_index().set_axis(['figure','value','95 % interval'], axis=1)
-    return [*(f'**{o}.**' for o in found['warnings']), f"{found['note']} Intervals: bootstrap over {found['unit']}.", _markdown(table),
+    return [*(f'**{plain_text(o)}.**' for o in found['warnings']), f"{plain_text(found['note'])} Intervals: bootstrap over {plain_text(found['unit'])}.", _markdown(table),
             '### What can be set aside', _markdown(points_table(found['points']))]
 
 def _claim_table(c, found, figs):
     "The checklist, with what is known"
     known,items = _claims(c, found, figs),[(part,o) for part,items in CLAIM for o in items]
-    rows = [(i, part, o, known.get(i, '*open*')) for i,(part,o) in enumerate(items, 1)]
+    rows = [(i, part, o, plain_text(known[i]) if i in known else '*open*') for i,(part,o) in enumerate(items, 1)]
     return _markdown(pd.DataFrame(rows, columns=['','part','item','here']))

@@ -156,7 +156,7 @@ def explain_parts(predictor, store, table, n=8, sample=96):
     share = centre_share(occlusion(predictor, np.asarray(store.patches[np.sort(rows)])))
     parts = ['<h2>What it looked at</h2>', f'<p>Of what moves its logit when squares of 16×16 px are covered, {np.nanmean(share):.0%} lies in the labelled '
              f'centre 32×32 px (mean of {np.isfinite(share).sum():,} patches; the centre is 11 % of the area).</p>'] if np.isfinite(share).any() else []
-    wrong = most_wrong(table, predictor.config['threshold'], n)
+    wrong = most_wrong(table, predictor.config.threshold, n)
     if not len(wrong): return parts+['<p>No patch is called wrongly.</p>']
     x = np.asarray(store.patches[wrong.row.to_numpy()])
     covers = occlusion(predictor, x)

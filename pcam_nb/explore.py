@@ -20,8 +20,9 @@ from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
 from scipy.fft import dctn
 from scipy.spatial import cKDTree
+from .files import only_one, write_csv, write_json, write_text
 from .sample import CENTRE, patch_bar
-from .store import Store, write_json
+from .store import Store
 
 # %% ../nbs/03_explore.ipynb #e7131687
 def class_balance(
@@ -65,7 +66,7 @@ def show_rows(
     for ax in (axs:=fig.subplots(n, ncols, squeeze=False)).ravel(): ax.axis('off')
     for ax,row,title in zip(axs.ravel(), rows, titles or labels):
         ax.imshow(store.patches[row])
-        ax.set_title(title, fontsize=8)
+        ax.set_title(title, fontsize=8, parse_math=False) # An id may hold a $
         draw_centre(ax)
     return fig
 
@@ -223,10 +224,9 @@ def html_page(
         if isinstance(o, pd.DataFrame): return html_table(o)
         return o
     body = '\n'.join(map(_html, parts))
-    path.write_text(f'<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
+    return write_text(path, f'<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
                     f'<title>{html.escape(title)}</title><style>{_STYLE}</style><h1>{html.escape(title)}</h1>\n{body}\n'
-                    f'<footer>Made by pcam_nb. For research use only, not a medical device.</footer></html>', encoding='utf-8')
-    return path
+                    f'<footer>Made by pcam_nb. For research use only, not a medical device.</footer></html>')
 
 # %% ../nbs/03_explore.ipynb #f47f4a19
 @patch
@@ -296,10 +296,11 @@ def explore(
              '<h2>Faults</h2>', pd.DataFrame({'count':[counts[k] for k in FAULTS]}, index=FAULTS.values())]
     if counts['blank']: parts += ['<h3>Blank patches</h3>', _show_blank(store, faults['blank'][:8])]
     if counts['copies']: parts += ['<h3>Copies</h3>', _show_copies(store, faults['copies'][:4])]
-    out.mkdir(parents=True, exist_ok=True)
-    for name,table in faults.items(): table.to_csv(out/f'{name}.csv', index=False)
-    write_json(out/'summary.json', summary)
-    html_page('What is in the data', parts, out/'explore.html')
+    with only_one(out):
+        out.mkdir(parents=True, exist_ok=True)
+        for name,table in faults.items(): write_csv(out/f'{name}.csv', table)
+        write_json(out/'summary.json', summary)
+        html_page('What is in the data', parts, out/'explore.html')
     return summary
 
 # %% ../nbs/03_explore.ipynb #eab9b15c

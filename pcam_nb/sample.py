@@ -6,12 +6,12 @@
 __all__ = ['HAEMATOXYLIN', 'EOSIN', 'SIZE', 'CENTRE', 'PEN', 'UM_PER_PX', 'BLOCK', 'FADE', 'TILE', 'transmit', 'Slide',
            'random_slide', 'smooth_noise', 'fibres', 'cell_grid', 'outline', 'stamp', 'Tissue', 'grow', 'expose',
            'label_of', 'tumour_blob', 'draw_patch', 'Plan', 'patch_bar', 'in_processes', 'processes', 'draw_row',
-           'make_sample', 'write_tables', 'need', 'wobbly', 'inside', 'span', 'SlidePlan', 'fits', 'draw_block',
-           'stain_strips', 'slide_strips', 'annotation', 'write_geojson', 'in_tiles', 'halve', 'write_pyramid',
-           'in_strips', 'draw_slide']
+           'write_image', 'make_sample', 'write_tables', 'need', 'wobbly', 'inside', 'span', 'SlidePlan', 'fits',
+           'draw_block', 'stain_strips', 'slide_strips', 'annotation', 'write_geojson', 'in_tiles', 'halve',
+           'write_pyramid', 'in_strips', 'draw_slide']
 
 # %% ../nbs/00_sample.ipynb #3d2c2c08
-import hashlib, importlib, io, itertools, json, os, tempfile
+import hashlib, importlib, io, itertools, json, os, shutil, tempfile
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -23,9 +23,11 @@ from joblib import Parallel, cpu_count, delayed
 from joblib.externals.loky import get_reusable_executor
 from matplotlib.path import Path as MplPath
 from PIL import Image, ImageDraw
+from PIL.JpegImagePlugin import JpegImageFile
 from scipy import ndimage
 from scipy.spatial.distance import pdist
 from tqdm.auto import tqdm
+from .files import no_access, sweep, write_bytes, write_file, write_text
 
 # %% ../nbs/00_sample.ipynb #4e9d5ab1
 HAEMATOXYLIN = np.array([0.650, 0.704, 0.286], dtype=np.float32) # Optical density in R, G, B for one unit of stain
@@ -186,7 +188,8 @@ def expose(
     seen = 255*ndimage.gaussian_filter(seen, (slide.blur, slide.blur, 0)) + slide.noise*rng.standard_normal(seen.shape, dtype=np.float32)
     file = io.BytesIO()
     Image.fromarray(seen.clip(0,255).astype(np.uint8)).save(file, 'JPEG', quality=slide.quality)
-    return np.array(Image.open(file))
+    file.seek(0)
+    return np.array(JpegImageFile(file))
 
 # %% ../nbs/00_sample.ipynb #819ded56
 def label_of(
@@ -270,10 +273,16 @@ def draw_row(plan, i, row):
     im,tumour = draw_patch(slide, np.random.default_rng([plan.seed, 2, i]), row.kind)
     return im, label_of(tumour)
 
+def write_image(im, path, **kwargs):
+    "Write an array as the image `path`, with more for Pillow's `save`; a full disk raises `OSError` that says so, as Pillow's own doesn't"
+    data = io.BytesIO()
+    Image.fromarray(im).save(data, Image.registered_extensions()[Path(path).suffix], **kwargs)
+    return write_bytes(path, data.getvalue())
+
 def _draw_files(path, plan, rows):
     "Draw the patches of `rows` (pairs of number and row) into files; their labels"
     drawn = [(row, *draw_row(plan, i, row)) for i,row in rows]
-    for row,im,_ in drawn: Image.fromarray(im).save(path/row.part/f'{row.id}.tif')
+    for row,im,_ in drawn: write_image(im, path/row.part/f'{row.id}.tif')
     return [label for *_,label in drawn]
 
 # %% ../nbs/00_sample.ipynb #a61490c5
@@ -291,8 +300,19 @@ def make_sample(
     if train<1 or test<0: raise ValueError(f"train={train}, test={test}: ask for at least 1 training patch and 0 or more test patches")
     if slides<2: raise ValueError(f"slides={slides}: ask for at least 2, so that one can be held out")
     if path.exists() and any(path.iterdir()): raise FileExistsError(f"'{path}' is not empty. Choose a new folder, or remove it first")
-    for part in ('train','test'): (path/part).mkdir(parents=True, exist_ok=True)
-    rows = plan.rows()
+    sweep(path)
+    tmp,rows = path.with_name(f'.{path.name}.{os.getpid()}.partial'),plan.rows()
+    try:
+        for part in ('train','test'): (tmp/part).mkdir(parents=True)
+        write_tables(tmp, rows.assign(label=_draw_all(tmp, plan, rows, progress)))
+        path.mkdir(exist_ok=True)
+        for o in sorted(tmp.iterdir(), key=lambda o: o.name=='train_labels.csv'): os.rename(o, path/o.name) # Last what makes it a set
+    except PermissionError: raise no_access(path.parent, 'written') from None
+    finally: shutil.rmtree(tmp, ignore_errors=True)
+    return path
+
+def _draw_all(path, plan, rows, progress):
+    "Draw all `rows` of a plan into files; their labels"
     numbered = list(enumerate(SimpleNamespace(**o) for o in rows.to_dict('records')))
     jobs = [numbered[i:i+25] for i in range(0, len(rows), 25)]
     with patch_bar(len(rows), 'drawing', progress) as bar:
@@ -300,17 +320,14 @@ def make_sample(
         for o in in_processes(partial(_draw_files, path, plan), jobs):
             labels += o
             bar.update(len(o))
-    write_tables(path, rows.assign(label=labels))
-    return path
+    return labels
 
 # %% ../nbs/00_sample.ipynb #2d93fbd6
 def write_tables(path, rows):
     "Write the CSV files of Kaggle's layout for `rows` of `id`, `part`, `wsi`, `label`"
     train,test = [rows[rows.part==p] for p in ('train','test')]
-    train[['id','label']].to_csv(path/'train_labels.csv', index=False)
-    test[['id','label']].to_csv(path/'test_labels.csv', index=False)
-    test[['id']].assign(label=0).to_csv(path/'sample_submission.csv', index=False)
-    rows[['id','wsi']].to_csv(path/'slides.csv', index=False)
+    tables = dict(train_labels=train[['id','label']], test_labels=test[['id','label']], sample_submission=test[['id']].assign(label=0), slides=rows[['id','wsi']])
+    for name,table in tables.items(): write_text(path/f'{name}.csv', table.to_csv(index=False))
 
 # %% ../nbs/00_sample.ipynb #16b2f4d2
 def need(module, extra):
@@ -439,7 +456,7 @@ def annotation(
 
 def write_geojson(features, path):
     "Write annotations as a file that QuPath opens"
-    Path(path).write_text(json.dumps(dict(type='FeatureCollection', features=features)))
+    return write_text(path, json.dumps(dict(type='FeatureCollection', features=features)))
 
 # %% ../nbs/00_sample.ipynb #a7ee756f
 TILE = 256 # Side of the tiles of a TIFF file in px
@@ -468,6 +485,10 @@ def write_pyramid(
     tifffile = need('tifffile', 'slide')
     need('imagecodecs', 'slide')
     how = dict(dtype=np.uint8, tile=(TILE,TILE), compression='jpeg', compressionargs=dict(level=85), photometric='rgb', metadata=None)
+    write_file(path, lambda f: _write_levels(f, strips, shape, mpp, tifffile, how))
+
+def _write_levels(path, strips, shape, mpp, tifffile, how):
+    "Write the levels of a pyramid"
     with tempfile.TemporaryDirectory(dir=Path(path).parent) as tmp, tifffile.TiffWriter(path, bigtiff=True) as file:
         for level in itertools.count():
             last,small = max(shape)<=1024,(shape[0]//2, shape[1]//2, 3)

@@ -21,7 +21,7 @@ from .explore import data_uri, html_table
 from .infer import Predictor
 from .sample import CENTRE, SIZE, UM_PER_PX, need
 from .slide import SCANS, Scan, detections, is_tiled, read_slide, summary_table
-from .source import SUFFIXES, read_image
+from .source import SUFFIXES, open_image, read_image
 from .store import to_size
 
 # %% ../nbs/40_service.ipynb #80089740
@@ -35,7 +35,7 @@ class Service:
         self.scanner = Predictor.load(run, device) # Slides take minutes; their network is another, so that they hold up no patch
         self.config,self.valid = self.predictor.config,read_valid(run, self.predictor.config)
         self.points,self.band = operating_points(*self.valid[:2]),look_again(*self.valid[:2])
-        self.threshold,self.methods,self.alone = self.config['threshold'],ways(self.predictor),threading.Lock()
+        self.threshold,self.methods,self.alone = self.config.threshold,ways(self.predictor),threading.Lock()
 
     def thresholds(self):
         "Thresholds to choose from: what they are called, and their value, rounded down to 4 digits"
@@ -65,7 +65,7 @@ def read_upload(
 )->np.ndarray:    # uint8, h×w×3
     "The image in an upload; raises `ValueError` with a sentence"
     try:
-        with Image.open(io.BytesIO(data)) as im: w,h = im.size
+        with open_image(io.BytesIO(data)) as im: w,h = im.size
     except Image.DecompressionBombError: w = h = 10**6
     except Exception: raise ValueError('This is not an image that can be read') from None # Pillow's readers raise many
     if w*h>MOST_PIXELS: raise ValueError('The image is too large for a patch. Cut it, or take the tab for slides')
@@ -86,7 +86,7 @@ def check_region(file):
     check_whole(file)
     if Path(file).suffix.lower() in SCANS: return
     try:
-        with Image.open(file) as im: n = im.width*im.height
+        with open_image(file) as im: n = im.width*im.height
     except Image.DecompressionBombError: n = 10**12
     except Exception: return # Others say better what is wrong with it
     if n>MOST_REGION and not is_tiled(file): raise ValueError(f'The image has more than {MOST_REGION/1e6:.0f} megapixels. Save it as a pyramidal TIFF')
@@ -230,8 +230,8 @@ def answer_slide(self:Service,
     out,view,file = Path(folder)/'files',Path(folder)/'view',Path(file)
     job = dict(slide=file.name, mpp=mpp, stride=stride, threshold=threshold)
     summary = read_slide(self.scanner, file, out, mpp, stride, threshold=threshold, job=job, progress=False, max_windows=max_windows, watch=watch)
-    scan = Scan(file, mpp, self.config['um_per_px'], stride, watch)
-    with Image.open(out/'heatmap.tif') as im: p = np.array(im)
+    scan = Scan(file, mpp, self.config.um_per_px, stride, watch)
+    with open_image(out/'heatmap.tif') as im: p = np.array(im)
     view.mkdir()
     return dict(summary={k:v for k,v in summary.items() if k!='job'}, table=summary_table(summary).reset_index().to_numpy().tolist(),
                 files=sorted(o.name for o in out.iterdir()), view=slide_view(scan, p, out, view), places=slide_places(scan, p, view))

@@ -9,10 +9,11 @@ __all__ = ['SCANS', 'TIFF', 'NOT_A_SLIDE', 'CELL', 'READ', 'SATURATION', 'STRIP'
            'metastasis_class', 'find_regions', 'detections', 'lies_in', 'write_map', 'window_table', 'region_features',
            'bar_length', 'show_heatmap', 'show_suspicious', 'summarise', 'summary_table', 'write_slide_page',
            'write_slide_files', 'open_progress', 'read_slide', 'check_slide_options', 'check_windows', 'list_slides',
-           'sum_of', 'run_sums', 'read_slides']
+           'sum_of', 'run_sums', 'read_slides', 'read_summary']
 
 # %% ../nbs/11_slide.ipynb #7aa7d030
 import hashlib, html, json, math, shutil, threading
+from contextlib import contextmanager
 from functools import cached_property, lru_cache
 from pathlib import Path
 
@@ -24,11 +25,12 @@ from threadpoolctl import ThreadpoolController
 from .augment import turn
 from .evaluate import slide_scores
 from .explore import Picture, draw_centre, html_page
-from .infer import Predictor, check_tta
+from .files import disk_fault, is_file, is_folder, only_one, read_json, write_bytes, write_csv, write_file, write_json
+from .infer import NotFinite, Predictor, check_tta, finite
 from .model import INVERSE
-from .sample import CENTRE, SIZE, UM_PER_PX, annotation, need, patch_bar, processes, span, stamp, write_geojson
-from .source import SUFFIXES, read_image
-from .store import prefetch, write_file, write_json
+from .sample import CENTRE, SIZE, UM_PER_PX, annotation, need, patch_bar, processes, span, stamp, write_geojson, write_image
+from .source import SUFFIXES, open_image, read_image
+from .store import prefetch, read_array, save_array
 
 # %% ../nbs/11_slide.ipynb #0810e622
 SCANS = '.svs .ndpi .scn .mrxs .vms .vmu .bif .svslide .dcm'.split() # OpenSlide's formats, beside tiled TIFF
@@ -41,7 +43,7 @@ class PlainFile:
     def __init__(self, path):
         self.path = path
         try:
-            with Image.open(path) as im: self.levels = [im.size]
+            with open_image(path) as im: self.levels = [im.size]
         except Image.UnidentifiedImageError: raise ValueError(NOT_A_SLIDE) from None
         except Image.DecompressionBombError: raise ValueError('too large for an ordinary picture, which has to be in memory as a whole. '
                                                               'Convert it to a pyramidal TIFF, for example with libvips') from None
@@ -82,13 +84,13 @@ def is_tiled(path):
     "Is this a TIFF file in tiles, as scanners write it?"
     if Path(path).suffix.lower() not in TIFF: return False
     try:
-        with Image.open(path) as im: return 322 in im.tag_v2
+        with open_image(path) as im: return 322 in im.tag_v2
     except (OSError, ValueError, AttributeError, Image.DecompressionBombError): return True # Let OpenSlide judge
 
 def open_file(path):
     "Open a slide or picture; raises `FileNotFoundError`, `ValueError` with a reason, `ImportError` without OpenSlide"
     path = Path(path)
-    if not path.exists(): raise FileNotFoundError('there is no such file')
+    if not is_file(path): raise FileNotFoundError('there is no such file')
     return PlainFile(path) if path.suffix.lower() in SUFFIXES and not is_tiled(path) else ScannerFile(path)
 
 # %% ../nbs/11_slide.ipynb #fd2bbd5b
@@ -323,6 +325,7 @@ def map_logits(self:Predictor,
         tiles = x[0].unfold(0, SIZE, stride).unfold(1, SIZE, stride).permute(0,1,3,4,2)[torch.from_numpy(wanted)].numpy()
         parts = [self.looks(tiles[i:i+self.bs], tta).mean(0) for i in range(0, len(tiles), self.bs)]
         out[wanted] = np.concatenate(parts or [[]])
+    finite(out[wanted])
     return out
 
 @patch
@@ -460,7 +463,7 @@ def write_map(scan, p, path):
     y,x = [float(o*m/1e4) for o,m in zip(scan.to_slide(half, half), scan.mpp)]
     tags = {286:x, 287:y, 305:'pcam_nb'}
     cm = [1e4/(scan.stride*o) for o in scan.um]
-    Image.fromarray(p.astype(np.float32)).save(path, tiffinfo=tags, resolution_unit='cm', x_resolution=cm[1], y_resolution=cm[0])
+    write_image(p.astype(np.float32), path, tiffinfo=tags, resolution_unit='cm', x_resolution=cm[1], y_resolution=cm[0])
 
 def window_table(scan, p):
     "One row a scored window: x, y of its upper left corner and its side in px of the slide, and its probability"
@@ -571,9 +574,9 @@ def write_slide_files(scan, p, colours, mask, threshold, job, folder):
     regions = find_regions(scan, p, threshold)
     summary = dict(summarise(scan, p, mask, regions, threshold), job=job)
     heat = show_heatmap(scan, p, regions, threshold)
-    window_table(scan, p).to_csv(folder/'tiles.csv', index=False, float_format='%.6g')
+    write_csv(folder/'tiles.csv', window_table(scan, p), float_format='%.6g')
     write_map(scan, p, folder/'heatmap.tif')
-    (folder/'heatmap.png').write_bytes(heat.png(150))
+    write_bytes(folder/'heatmap.png', heat.png(150))
     write_geojson(region_features(regions), folder/'regions.geojson')
     write_slide_page(scan, p, colours, mask, regions, heat, summary, folder/'slide.html')
     write_json(folder/'summary.json', summary)
@@ -582,14 +585,15 @@ def write_slide_files(scan, p, colours, mask, threshold, job, folder):
 # %% ../nbs/11_slide.ipynb #e35e45eb
 def open_progress(folder, job, shape, resume):
     "Logits (rows×cols) and which rows are done, on the disk in `folder`: those that a run with the same `job` left, or new ones"
-    same = resume and (folder/'job.json').is_file() and json.loads((folder/'job.json').read_text())==job
+    same = resume and (folder/'job.json').is_file() and read_json(folder/'job.json', f"Remove '{folder}'")==json.loads(json.dumps(job))
     if not same:
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
-        np.save(folder/'logits.npy', np.full(shape, np.nan, np.float32))
-        np.save(folder/'done.npy', np.zeros(shape[0], bool))
+        save_array(folder/'logits.npy', np.full(shape, np.nan, np.float32))
+        save_array(folder/'done.npy', np.zeros(shape[0], bool))
         write_json(folder/'job.json', job) # Last: where it is, the others are whole
-    return tuple(np.load(folder/f'{o}.npy', mmap_mode='r+') for o in ('logits','done'))
+    try: return read_array(folder/'logits.npy', np.float32, shape, 'r+'), read_array(folder/'done.npy', bool, shape[:1], 'r+')
+    except ValueError as e: raise ValueError(f"'{folder}' is damaged ({e}). Remove it, or read the slide without --resume") from None
 
 # %% ../nbs/11_slide.ipynb #3b3d6e4a
 def read_slide(
@@ -609,14 +613,14 @@ def read_slide(
 )->dict:                    # What is in `summary.json`
     """Score a slide and write its folder; raises `ValueError`, `OSError` or `ImportError` with a reason, and what `watch` raises.
     Whatever it raises leaves nothing, but for KeyboardInterrupt: what is scored then stays for `resume`, as after a kill"""
-    out,um = Path(out),predictor.config.get('um_per_px', UM_PER_PX)
-    threshold = predictor.config['threshold'] if threshold is None else threshold
+    out,um = Path(out),predictor.config.um_per_px
+    threshold = predictor.config.threshold if threshold is None else threshold
     job = job or dict(slide=str(path), mpp=mpp, stride=stride, tta=tta, threshold=threshold)
     check_slide_options(mpp, stride, tta, threshold, strip, max_windows)
     if out.exists() and not (out/'summary.json').is_file():
         raise FileExistsError(f"'{out}' exists and holds no slide. Choose another folder with --out")
-    part,new = out.with_name(f'.{out.name}.partial'),[o for o in out.parents if not o.exists()]
-    try:
+    part = out.with_name(f'.{out.name}.partial')
+    with only_one(out), _leave_nothing(part):
         scan = Scan(path, mpp, um, stride, watch, max_windows)
         mask = tissue_mask(colours:=scan.overview(CELL))
         wanted = windows_with_tissue(mask, stride)
@@ -629,13 +633,15 @@ def read_slide(
         shutil.rmtree(out, ignore_errors=True)
         (part/'files').rename(out)
         shutil.rmtree(part)
-    except BaseException as e:
-        if isinstance(e, KeyboardInterrupt) and (part/'job.json').is_file(): raise
-        shutil.rmtree(part, ignore_errors=True)
-        for o in new:
-            if o.is_dir() and not any(o.iterdir()): o.rmdir()
-        raise
     return summary
+
+@contextmanager
+def _leave_nothing(part):
+    "Remove the unfinished folder `part` if something is raised inside; after KeyboardInterrupt, keep what `resume` goes on from"
+    try: yield
+    except BaseException as e:
+        if not (isinstance(e, KeyboardInterrupt) and (part/'job.json').is_file()): shutil.rmtree(part, ignore_errors=True)
+        raise
 
 # %% ../nbs/11_slide.ipynb #0f65cde9
 def check_slide_options(mpp, stride, tta, threshold, strip, max_windows=None):
@@ -659,7 +665,7 @@ def list_slides(paths):
     "The slides of `paths`, files or folders of them; raises `ValueError` if there is none, or if two have the same name"
     found = []
     for path in map(Path, paths):
-        inside = sorted(o for o in path.iterdir() if o.suffix.lower() in (*SCANS, *SUFFIXES)) if path.is_dir() else [path]
+        inside = sorted(o for o in path.iterdir() if o.suffix.lower() in (*SCANS, *SUFFIXES)) if path.is_dir() and is_folder(path) else [path]
         if not inside: raise ValueError(f"No slide in '{path}'. Slides end in {', '.join([*SCANS, *SUFFIXES])}")
         found += inside
     names = pd.Series([o.stem for o in found])
@@ -689,33 +695,40 @@ def read_slides(
     need('shapely', 'slide')
     found,(rank,share) = list_slides(slides),processes()
     predictor,sums,done,failed = Predictor.load(run, device),run_sums(run),[],[]
-    told = dict(mpp=None, stride=32, tta=1, threshold=predictor.config['threshold'], strip=None, max_windows=None)
+    told = dict(mpp=None, stride=32, tta=1, threshold=predictor.config.threshold, strip=None, max_windows=None)
     told |= {k:v for k,v in options.items() if v is not None}
     check_slide_options(*[told[o] for o in ('mpp','stride','tta','threshold','strip','max_windows')])
-    for path in found[rank::share]:
-        try:
-            done.append(_read_once(predictor, path, Path(out)/path.stem, sums, told))
-            say(f"{path.name}: score {done[-1]['score']:.3f}, {done[-1]['regions']} regions, {done[-1]['tumour_mm2']:.3g} mm²")
-        except (OSError, ValueError, RuntimeError) as e:
-            failed.append(dict(slide=str(path), reason=str(e)))
-            report(f'{path}: {e}')
-    failed = pd.DataFrame(failed, columns=['slide','reason'])
-    if Path(out).is_dir(): _write_lists(Path(out), failed, rank)
+    with only_one(out, f'.{rank}' if rank else ''):
+        for path in found[rank::share]:
+            try:
+                done.append(_read_once(predictor, path, Path(out)/path.stem, sums, told))
+                say(f"{path.name}: score {done[-1]['score']:.3f}, {done[-1]['regions']} regions, {done[-1]['tumour_mm2']:.3g} mm²")
+            except NotFinite: raise # The run's fault, not the slide's
+            except (OSError, ValueError, RuntimeError) as e:
+                if disk_fault(e): raise # Neither is a full disk
+                failed.append(dict(slide=str(path), reason=str(e)))
+                report(f'{path}: {e}')
+        failed = pd.DataFrame(failed, columns=['slide','reason'])
+        if Path(out).is_dir(): _write_lists(Path(out), failed, rank)
     return done, failed
 
 # %% ../nbs/11_slide.ipynb #c0b169fe
 def _read_once(predictor, path, out, sums, told):
     "Read a slide, unless its folder says that it was read so before; its summary"
-    if not path.is_file(): raise FileNotFoundError('there is no such file')
+    if not is_file(path): raise FileNotFoundError('there is no such file')
     job = dict(slide=path.name, bytes=path.stat().st_size, head=sum_of(path, 2**20), run=sums)
     job |= {k:told[k] for k in ('mpp','stride','tta','threshold')}
-    if (out/'summary.json').is_file() and (old:=json.loads((out/'summary.json').read_text()))['job']==job: return old
+    if (out/'summary.json').is_file() and (old:=read_summary(out)).get('job')==job: return old
     return read_slide(predictor, path, out, job=job, **told)
 
 def _write_lists(out, failed, rank):
     "Write `slides.csv`, a row for each slide that is done, and `failed.csv`"
-    rows = [json.loads(o.read_text()) for o in sorted(out.glob('*/summary.json'))]
-    if rows: write_file(out/'slides.csv', pd.DataFrame(rows).drop(columns=['job','note']).to_csv)
+    rows = [read_summary(o.parent) for o in sorted(out.glob('*/summary.json'))]
+    if rows: write_csv(out/'slides.csv', pd.DataFrame(rows).drop(columns=['job','note']), index=True)
     name = out/('failed.csv' if not rank else f'failed_{rank}.csv')
     name.unlink(missing_ok=True)
-    if len(failed): failed.to_csv(name, index=False)
+    if len(failed): write_csv(name, failed)
+
+def read_summary(folder):
+    "The `summary.json` that `read_slide` left in a `folder`; raises `ValueError` if it is damaged"
+    return read_json(Path(folder)/'summary.json', f"Remove '{folder}', and read the slide again")

@@ -4,21 +4,24 @@
 
 # %% auto #0
 __all__ = ['METRICS', 'PatchLoss', 'patch_metrics', 'check_precision', 'choose_precision', 'cpu_can', 'cast_training', 'Bfloat16',
-           'patch_learner', 'Accumulate', 'join_processes', 'share_gradients', 'bare', 'Recipe', 'SmoothLabels',
-           'AverageWeights', 'kept_model', 'run_config', 'write_split', 'SeedEpoch', 'SaveRun', 'fit_temperature',
-           'start_run', 'read_checkpoint', 'Run', 'train', 'finish_run', 'save_array', 'recipe_callbacks']
+           'PatchLearner', 'patch_learner', 'Accumulate', 'join_processes', 'share_gradients', 'bare', 'Recipe',
+           'SmoothLabels', 'AverageWeights', 'kept_model', 'run_config', 'write_split', 'SeedEpoch', 'SaveRun', 'plain',
+           'fit_temperature', 'start_run', 'as_begun', 'read_checkpoint', 'Run', 'kept_chance', 'train', 'finish_run',
+           'recipe_callbacks']
 
 # %% ../nbs/07_train.ipynb #ade093b1
-import html, importlib.metadata, json, platform, random, time, warnings
-from dataclasses import asdict, dataclass, replace
+import html, importlib.metadata, io, pickle, platform, random, time, types, warnings
+from contextlib import contextmanager, nullcontext
+from dataclasses import asdict, dataclass, fields, replace
 import numpy as np, pandas as pd, safetensors.torch as st, sklearn.metrics as skm
 from scipy.optimize import minimize_scalar
 from .data import Augment, CLASSES, channel_stats, patch_dls, split
 from .explore import html_table, picture, plot_history, store_fingerprints
+from .files import is_file, only_one, write_bytes, write_file, write_json, write_text
 from .model import check_arch, make_model, takes_pretrained
-from .sample import SIZE, UM_PER_PX, patch_bar, processes
-from .source import need
-from .store import Store, write_file, write_json
+from .run import RunConfig, RunData, THEN, UNKNOWN_SLIDES, read_config, read_history, read_metrics, whole_recipe, write_config
+from .sample import need, patch_bar, processes
+from .store import Store, save_array
 
 with warnings.catch_warnings():
     warnings.simplefilter('ignore', FutureWarning) # fastai scripts a layer as it is imported
@@ -62,37 +65,46 @@ def cpu_can(name):
 def cast_training(
     model:nn.Module,
     device:torch.device, # Where `model` is
-):                       # Handles, whose `remove` ends it
-    "Have `model` compute in bfloat16 in training, and give float32 as ever"
-    cast = torch.autocast(device.type, torch.bfloat16)
+):                       # A function that ends it
+    "Have `model` compute in bfloat16 in training, and give float32 as ever, until what is returned is called"
+    before = vars(model).get('forward')
 
-    @torch.compiler.disable
-    def begin(model, x):
-        if model.training: cast.__enter__()
+    def forward(model, *args):
+        run = type(model).forward if before is None else lambda _, *o: before(*o)
+        if not model.training: return run(model, *args)
+        with torch.autocast(device.type, torch.bfloat16): out = run(model, *args) # Left whatever is raised, Ctrl-C too
+        return out.float()
 
-    @torch.compiler.disable
-    def end(model, x, out):
-        if not model.training: return
-        cast.__exit__(None, None, None)
-        return None if out is None else out.float() # None: the network has failed
-
-    return [model.register_forward_pre_hook(begin), model.register_forward_hook(end, always_call=True)]
+    def undo():
+        if before is None: del model.forward
+        else: model.forward = before
+    model.forward = types.MethodType(forward, model) # A copy of the network gets one of its own
+    return undo
 
 class Bfloat16(Callback):
     "Compute the network in bfloat16 as it trains; validate it in float32"
     order = 10 # After `AverageWeights` has made its copy
-    def __init__(self): self.hooks = []
+    def __init__(self): self.undo = None
     def before_fit(self):
         "Have the network cast what it computes"
         self.after_fit()
-        self.hooks = cast_training(self.model, self.dls.device)
+        self.undo = cast_training(self.model, self.dls.device)
 
     def after_fit(self):
         "Leave the network as it was"
-        for o in self.hooks: o.remove()
-        self.hooks = []
+        if self.undo: self.undo()
+        self.undo = None
+
+    restore = after_fit
 
 # %% ../nbs/07_train.ipynb #10ad193c
+class PatchLearner(Learner):
+    "fastai's Learner, which leaves its network as it was, whatever ends a training: an error, or Ctrl-C, after which fastai calls no callback"
+    def fit(self, *args, **kwargs):
+        try: return super().fit(*args, **kwargs)
+        finally:
+            for o in self.cbs: getattr(o, 'restore', noop)()
+
 def patch_learner(
     dls:DataLoaders,      # From `patch_dls`
     arch:str='patchcnn',  # A name that `make_model` knows
@@ -108,7 +120,7 @@ def patch_learner(
     model = make_model(arch, pretrained).to(memory_format=torch.channels_last)
     loss = PatchLoss(pos_weight=None if pos_weight is None else tensor(float(pos_weight)))
     adam = partial(OptimWrapper, opt=partial(torch.optim.AdamW, betas=(.9,.99), fused=True))
-    learn = Learner(dls, model, loss_func=loss, opt_func=adam, lr=lr or (1e-3 if pretrained else 4e-3), wd=wd, metrics=patch_metrics(), cbs=cbs)
+    learn = PatchLearner(dls, model, loss_func=loss, opt_func=adam, lr=lr or (1e-3 if pretrained else 4e-3), wd=wd, metrics=patch_metrics(), cbs=cbs)
     return learn.add_cb(Bfloat16()) if choose_precision(precision, dls.device)=='bf16' else learn
 
 # %% ../nbs/07_train.ipynb #0baa1f68
@@ -186,7 +198,7 @@ class SmoothLabels(Callback):
 class AverageWeights(Callback):
     "Keep a running mean of weights and batch-norm statistics, and validate it"
     order = 5
-    def __init__(self, decay=.99): self.decay,self.average = decay,None
+    def __init__(self, decay=.99): self.decay,self.average,self.trained = decay,None,None
     def before_fit(self):
         "Begin the mean with the weights as they are"
         if self.average is None: self.average = AveragedModel(bare(self.model), multi_avg_fn=self._mean, use_buffers=True)
@@ -207,7 +219,10 @@ class AverageWeights(Callback):
 
     def after_validate(self):
         "Put them back"
-        self.learn.model = self.trained
+        if self.trained is not None: self.learn.model = self.trained
+        self.trained = None
+
+    restore = after_validate
 
 # %% ../nbs/07_train.ipynb #58d7cf73
 def kept_model(learn):
@@ -221,18 +236,21 @@ def _versions():
     return dict(python=platform.python_version(), **{o:importlib.metadata.version(o) for o in names})
 
 def run_config(recipe, store, splits, stats):
-    "What prediction and people need to know of a run, as a dict"
+    "What prediction and people need to know of a run"
     tr,va = splits
     known = store.table.slide.notna().all()
-    data = dict(fingerprint=store.fingerprint, source=store.info['source'], train=len(tr), valid=len(va),
-                slides='whole on one side' if known else 'unknown, may be shared')
-    return dict(arch=recipe.arch, size=SIZE, um_per_px=UM_PER_PX, mean=list(stats[0]), std=list(stats[1]), classes=CLASSES, threshold=.5,
-                temperature=1., data=data, recipe=asdict(recipe), versions=_versions())
+    data = RunData(fingerprint=store.fingerprint, source=_printable(store.info['source']), train=len(tr), valid=len(va),
+                   slides='whole on one side' if known else UNKNOWN_SLIDES)
+    return RunConfig(arch=recipe.arch, mean=stats[0], std=stats[1], classes=CLASSES, data=data, recipe=asdict(recipe), versions=_versions())
+
+def _printable(text):
+    "A path as a text that any file can hold"
+    return ''.join('?' if ord(o)<32 or ord(o)==127 or 0xd800<=ord(o)<0xe000 else o for o in text)[-4096:]
 
 def write_split(path, table, splits):
     "Which patch was on which side, as `split.csv`"
     rows = [table.iloc[o][['id','label','slide']].assign(part=part) for part,o in zip(('train','valid'), splits)]
-    pd.concat(rows).to_csv(path/'split.csv', index=False)
+    write_text(path/'split.csv', pd.concat(rows).to_csv(index=False))
 
 # %% ../nbs/07_train.ipynb #015c0c23
 class SeedEpoch(Callback):
@@ -284,18 +302,25 @@ class SaveRun(Callback):
         return max(self.history, key=lambda o: o['auc'])['epoch']
 
 # %% ../nbs/07_train.ipynb #93fab452
+def plain(o):
+    "Dicts, lists, tensors and plain values, as a checkpoint may hold them, of what a training holds: numpy's numbers become Python's"
+    if isinstance(o, dict): return {k:plain(v) for k,v in o.items()}
+    if isinstance(o, (list,tuple)): return type(o)(map(plain, o)) if type(o) in (list,tuple) else [plain(v) for v in o]
+    return o.item() if isinstance(o, np.generic) else o
+
 @patch
 def save(self:SaveRun):
     "Write the run as it is after the last epoch"
     if processes()[0]: return # The first process writes
     row,model = self.history[-1],kept_model(self.learn)
     if self.best==row['epoch']:
-        write_file(self.path/'model.safetensors', lambda f: st.save_model(model, f))
+        write_bytes(self.path/'model.safetensors', st.save({k:v.contiguous() for k,v in model.state_dict().items()}))
         write_json(self.path/'metrics.json', row)
-    write_file(self.path/'history.csv', lambda f: pd.DataFrame(self.history).to_csv(f, index=False))
+    write_text(self.path/'history.csv', pd.DataFrame(self.history).to_csv(index=False))
     average = self.learn.average_weights.average.state_dict() if hasattr(self.learn, 'average_weights') else None
     state = dict(model=bare(self.learn.model).state_dict(), average=average, opt=self.opt.state_dict(), history=self.history)
-    write_file(self.path/'checkpoint.pt', lambda f: torch.save(state, f))
+    torch.save(plain(state), data:=io.BytesIO()) # To a file, torch's own error doesn't say that the disk is full
+    write_bytes(self.path/'checkpoint.pt', data.getbuffer())
     if self.bar is not None: self.bar.set_postfix_str(f"loss {row['train_loss']:.3f}, valid AUC {row['auc']:.4f}")
 
 # %% ../nbs/07_train.ipynb #10ee8a10
@@ -318,24 +343,41 @@ def start_run(out, config, resume):
         if out.exists() and (not out.is_dir() or any(out.iterdir())):
             raise FileExistsError(f"'{out}' is not empty. Choose another folder for the run, or continue the one there with --resume")
         out.mkdir(parents=True, exist_ok=True)
-    elif not (out/'config.json').is_file():
+    elif not is_file(out/'config.json'):
         raise FileNotFoundError(f"No run to continue in '{out}': config.json is missing. Start one without --resume")
     else:
-        was,now = [dict(c['recipe'], data=c['data']['fingerprint']) for c in (json.loads((out/'config.json').read_text()), config)]
+        was,now = [dict(whole_recipe(c), data=c.data.fingerprint) for c in (read_config(out, weights=False), config)]
         differ = [f'{k} was {was.get(k)!r}, is {now.get(k)!r}' for k in was|now if was.get(k)!=now.get(k)]
         if differ: raise ValueError(f"The run in '{out}' was started otherwise: {'; '.join(differ)}. Continue it with what it was started with")
 
+def as_begun(recipe, out):
+    "`recipe`, in which what the run in `out` didn't know yet is as it was then, unless it was asked for"
+    then,now = read_config(out, weights=False).recipe,Recipe()
+    return replace(recipe, **{k:v for k,v in THEN.items() if k not in then and getattr(recipe, k)==getattr(now, k)})
+
+_NUMPY = [np.dtype, np.dtypes.Float64DType, np.dtypes.Int64DType, type(np.float64(0)), np._core.multiarray.scalar] # Version 0.1 left numbers of numpy
+
 def read_checkpoint(out):
-    "The checkpoint to go on from in the run folder `out`, or None"
-    file = Path(out)/'checkpoint.pt'
-    return torch.load(file, map_location='cpu', weights_only=False) if file.is_file() else None
+    "The checkpoint to go on from in the run folder `out`, or None; raises `ValueError` for one that is damaged or holds more than tensors and numbers"
+    file,hint = Path(out)/'checkpoint.pt','Remove it to start the run anew, or train in another folder'
+    if not is_file(file): return None
+    try:
+        with torch.serialization.safe_globals(_NUMPY): state = torch.load(file, map_location='cpu', weights_only=True)
+    except pickle.UnpicklingError:
+        raise ValueError(f"'{file}' holds more than tensors and numbers, or is damaged, and was not loaded: it could run a program. {hint}") from None
+    except (RuntimeError, EOFError, ValueError, KeyError, AttributeError, TypeError) as e:
+        raise ValueError(f"'{file}' is damaged ({(str(e) or type(e).__name__).splitlines()[0]:.200}). {hint}") from None
+    if not (isinstance(state, dict) and {'model','average','opt','history'}<=set(state) and isinstance(state['history'], list)
+            and all(isinstance(o, dict) and {'epoch','auc'}<=set(o) for o in state['history'])):
+        raise ValueError(f"'{file}' is no checkpoint of a training. {hint}")
+    return state
 
 # %% ../nbs/07_train.ipynb #37e8640e
 class Run(type(Path())):
     "The folder of a run, which in a notebook shows the figures of its best epoch, and its learning curves"
     def _repr_html_(self):
         if not (self/'history.csv').is_file(): return None
-        history,best = pd.read_csv(self/'history.csv'),json.loads((self/'metrics.json').read_text())
+        history,best = read_history(self),read_metrics(self)
         title = (f'<p><code>{html.escape(str(self))}</code>: {len(history)} epochs, {history.seconds.sum():.0f} s; '
                  f"the weights are those of epoch {best['epoch']+1}</p>")
         figures = pd.Series({k:f'{best[k]:.3f}' for k in ('auc','accuracy','precision','recall','f1','valid_loss')})
@@ -346,8 +388,21 @@ def _begin(out, config, resume, table, splits):
     "Make or open the run folder `out`"
     start_run(out, config, resume)
     if (out/'checkpoint.pt').is_file(): return
-    write_json(out/'config.json', config)
+    write_config(out, config)
     write_split(out, table, splits)
+
+@contextmanager
+def kept_chance():
+    "Leave sources of chance (random, numpy, torch, CUDA) and cuDNN's flags as they are, whatever happens inside"
+    cudnn,cuda = torch.backends.cudnn,torch.cuda.is_initialized()
+    was = random.getstate(),np.random.get_state(),torch.get_rng_state(),torch.cuda.get_rng_state_all() if cuda else [],cudnn.deterministic,cudnn.benchmark
+    try: yield
+    finally:
+        random.setstate(was[0])
+        np.random.set_state(was[1])
+        torch.set_rng_state(was[2])
+        if cuda: torch.cuda.set_rng_state_all(was[3])
+        cudnn.deterministic,cudnn.benchmark = was[4:]
 
 def train(
     store:Store,        # Labelled patches
@@ -361,13 +416,19 @@ def train(
 )->Run:                 # The run folder, a `Path`
     "Train a network and leave a run; raises `ValueError` for data or a recipe that can't work, `FileExistsError` for a used folder"
     recipe,out,joined = recipe or Recipe(),Run(out),join_processes(device)
+    with nullcontext() if processes()[0] else only_one(out), kept_chance():
+        if resume and is_file(out/'config.json'): recipe = as_begun(recipe, out)
+        return _train(store, out, recipe, joined, resume, joined.device if joined else device, cache, compile, progress)
+
+def _train(store, out, recipe, joined, resume, device, cache, compile, progress):
+    "Do what `train` promises"
     rank,world = processes()
     progress = progress and not rank
     splits = split(store.table, recipe.valid, recipe.seed)
     stats = channel_stats(store, splits[0])
     set_seed(recipe.seed)
-    dls = patch_dls(store, splits, bs=min(recipe.bs, len(splits[0])//world), device=joined.device if joined else device, cache=cache,
-                    verbose=progress, share=(rank,world), stats=stats, **recipe.vary)
+    dls = patch_dls(store, splits, bs=min(recipe.bs, len(splits[0])//world), device=device, cache=cache, verbose=progress, share=(rank,world),
+                    stats=stats, **recipe.vary)
     recipe = replace(recipe, precision=choose_precision(recipe.precision, dls.device)) # A run that moves to another machine stays what it was
     learn = patch_learner(dls, recipe.arch, recipe.pretrained, recipe.lr, recipe.wd, recipe.pos_weight, recipe.precision)
     if not rank: _begin(out, run_config(recipe, store, splits, stats), resume, store.table, splits)
@@ -382,19 +443,15 @@ def train(
 def finish_run(learn, out, store, splits):
     "Calibrate the kept weights, and leave the logits of the validation patches and the fingerprints of the training patches"
     tr,va = splits
-    model,config = kept_model(learn).eval(),json.loads((out/'config.json').read_text())
+    model,config = kept_model(learn).eval(),read_config(out)
     st.load_model(model, out/'model.safetensors')
     with torch.inference_mode(): logits = torch.cat([model(b[0])[:,0].float().cpu() for b in learn.dls.valid]).numpy()
     table = store.table.iloc[va][['id','label','slide']].assign(logit=logits)
     prints = store_fingerprints(store, False, tr).astype(np.float16)
-    config['temperature'] = fit_temperature(logits, table.label.astype(int))
-    write_file(out/'valid.csv', lambda f: table.to_csv(f, index=False))
-    write_file(out/'fingerprints.npy', lambda f: save_array(f, prints))
-    write_json(out/'config.json', config)
-
-def save_array(path, x):
-    "`np.save`, which would add a suffix to a path"
-    with open(path, 'wb') as f: np.save(f, x)
+    temperature = fit_temperature(logits, table.label.astype(int))
+    write_text(out/'valid.csv', table.to_csv(index=False))
+    save_array(out/'fingerprints.npy', prints)
+    write_config(out, replace(config, temperature=temperature))
 
 # %% ../nbs/07_train.ipynb #eada6a97
 def recipe_callbacks(recipe, bs):
@@ -405,17 +462,23 @@ def recipe_callbacks(recipe, bs):
     if recipe.accumulate>1: cbs.append(Accumulate(recipe.accumulate*bs))
     return cbs
 
-def _fit(learn, out, recipe, state, progress):
-    "Run the epochs that `state`, a checkpoint or None, has not seen"
-    history = state['history'] if state else []
-    learn.add_cbs(recipe_callbacks(recipe, learn.dls.train.bs))
-    if state:
-        learn.create_opt()
+def _load_state(learn, out, recipe, state):
+    "Give a Learner the weights and the optimiser of a checkpoint; raises `ValueError` if they are another network's"
+    learn.create_opt()
+    try:
         learn.model.load_state_dict(state['model'])
         learn.opt.load_state_dict(state['opt'])
         if recipe.average:
             learn.average_weights.before_fit()
             learn.average_weights.average.load_state_dict(state['average'])
+    except (RuntimeError, ValueError, KeyError, TypeError, AttributeError):
+        raise ValueError(f"'{out/'checkpoint.pt'}' holds another network than the run's. Remove it to start the run anew, or train in another folder") from None
+
+def _fit(learn, out, recipe, state, progress):
+    "Run the epochs that `state`, a checkpoint or None, has not seen"
+    history = state['history'] if state else []
+    learn.add_cbs(recipe_callbacks(recipe, learn.dls.train.bs))
+    if state: _load_state(learn, out, recipe, state)
     if processes()[1]>1: share_gradients(learn)
     per_epoch = len(learn.dls.train)*learn.dls.train.bs
     bar = patch_bar(recipe.epochs*per_epoch, 'training', progress, initial=len(history)*per_epoch)

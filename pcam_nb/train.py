@@ -17,7 +17,7 @@ import numpy as np, pandas as pd, safetensors.torch as st, sklearn.metrics as sk
 from scipy.optimize import minimize_scalar
 from .data import Augment, CLASSES, channel_stats, patch_dls, split
 from .explore import html_table, picture, plot_history, store_fingerprints
-from .files import is_file, only_one, write_bytes, write_file, write_json, write_text
+from .files import is_file, only_one, reading, write_bytes, write_json, write_text
 from .model import check_arch, make_model, takes_pretrained
 from .run import RunConfig, RunData, THEN, UNKNOWN_SLIDES, read_config, read_history, read_metrics, whole_recipe, write_config
 from .sample import need, patch_bar, processes
@@ -361,11 +361,12 @@ def read_checkpoint(out):
     "The checkpoint to go on from in the run folder `out`, or None; raises `ValueError` for one that is damaged or holds more than tensors and numbers"
     file,hint = Path(out)/'checkpoint.pt','Remove it to start the run anew, or train in another folder'
     if not is_file(file): return None
+    with reading(file): data = io.BytesIO(file.read_bytes())
     try:
-        with torch.serialization.safe_globals(_NUMPY): state = torch.load(file, map_location='cpu', weights_only=True)
+        with torch.serialization.safe_globals(_NUMPY): state = torch.load(data, map_location='cpu', weights_only=True)
     except pickle.UnpicklingError:
         raise ValueError(f"'{file}' holds more than tensors and numbers, or is damaged, and was not loaded: it could run a program. {hint}") from None
-    except (RuntimeError, EOFError, ValueError, KeyError, AttributeError, TypeError) as e:
+    except (RuntimeError, EOFError, OSError, ValueError, KeyError, AttributeError, TypeError) as e:
         raise ValueError(f"'{file}' is damaged ({(str(e) or type(e).__name__).splitlines()[0]:.200}). {hint}") from None
     if not (isinstance(state, dict) and {'model','average','opt','history'}<=set(state) and isinstance(state['history'], list)
             and all(isinstance(o, dict) and {'epoch','auc'}<=set(o) for o in state['history'])):

@@ -1,8 +1,9 @@
-"""The web app: seconds to the first page, milliseconds to judge a patch alone, beside a slide and with eight people at once, and what hostile uploads do to it.
+"""The web app: seconds to the first page, milliseconds for a patch alone, beside a slide of a million windows and with 32 people at once, memory over 2,000
+requests, and what hostile uploads do to it.
 
-python bench/app.py [--seconds 60] [--people 8] [--upload-mb 2048]
+python bench/app.py [--seconds 60] [--people 32] [--requests 2000] [--upload-mb 2048]
 """
-import io, json, os, socket, subprocess, tempfile, threading, time, zipfile
+import io, os, secrets, socket, subprocess, tempfile, time, zipfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -10,30 +11,33 @@ from common import arguments, finish
 from slide import trained
 import httpx, numpy as np
 from PIL import Image
-from pcam_nb.app import Judge, patch_views, read_upload
 from pcam_nb.sample import draw_slide
+from pcam_nb.service import Service
+from pcam_nb.source import read_image
 
 LIMIT = httpx.Timeout(600)
 
 
 class User:
     "Somebody who talks to the app over HTTP"
-    def __init__(self, address): self.web = httpx.Client(base_url=address, timeout=LIMIT)
+    def __init__(self, address): self.web = httpx.Client(base_url=address, timeout=LIMIT, headers={'X-Session':secrets.token_hex(16)})
 
-    def upload(self, name, data): return self.web.post('/gradio_api/upload', files=dict(files=(name,data)))
+    def predict(self, name, data, how='Grad-CAM'):
+        "What is said of a patch"
+        return self.web.post('/api/patch', params=dict(attribution=how, images=True), files=dict(file=(name,data)))
 
-    def call(self, endpoint, *data):
-        "What an endpoint answers, or the sentence that it refuses with"
-        event = self.web.post(f'/gradio_api/call/{endpoint}', json=dict(data=data)).json()['event_id']
-        *_,kind,value = [o.split(': ', 1)[1] for o in self.web.get(f'/gradio_api/call/{endpoint}/{event}').text.splitlines() if o.startswith(('event: ','data: '))]
-        return json.loads(value) if kind=='complete' else json.loads(value)['error']
+    def batch(self, name, data): return self.web.post('/api/batch', files=dict(files=(name,data)))
 
-    def judge(self, name, data, how='Grad-CAM'):
-        "Upload a patch and have it judged"
-        return self.call('patch', as_file(self.upload(name, data).json()[0]), None, False, how)
+    def slide(self, name, data, **options):
+        "Upload a slide; the job"
+        return self.web.post('/api/slides', params=dict(name=name, **options), content=data)
 
+    def ask(self, job): return self.web.get(f"/api/slides/{job['id']}").json()
 
-def as_file(path): return dict(path=path, meta=dict(_type='gradio.FileData'))
+    def wait(self, job):
+        "Wait for a slide; the job at its end"
+        while (job:=self.ask(job))['state'] in ('waiting','working'): time.sleep(.1)
+        return job
 
 
 def start(run, place):
@@ -42,7 +46,7 @@ def start(run, place):
         s.bind(('127.0.0.1',0))
         port = s.getsockname()[1]
     begin = time.perf_counter()
-    server = subprocess.Popen(['pcam_app', str(run), '--port', str(port), '--device', 'cpu'], stdout=subprocess.DEVNULL, env=dict(os.environ, TMPDIR=str(place)))
+    server = subprocess.Popen(['pcam_app', str(run), '--port', str(port), '--device', 'cpu', '--max-windows', '2000000'], stdout=subprocess.DEVNULL, env=dict(os.environ, TMPDIR=str(place)))
     while True:
         try:
             if httpx.get(f'http://127.0.0.1:{port}/').status_code==200: return server, f'http://127.0.0.1:{port}', time.perf_counter()-begin
@@ -65,7 +69,7 @@ def crowd(address, name, patch, people, seconds):
     def _one(i):
         user = User(address)
         def _call():
-            if not isinstance(user.judge(name, patch), list): failed.append(i)
+            if user.predict(name, patch).status_code!=200: failed.append(i)
         return timed(_call, seconds=seconds)
     with ThreadPoolExecutor(people) as pool: return sum(pool.map(_one, range(people)), []), len(failed)
 
@@ -95,65 +99,86 @@ class Zeros(io.RawIOBase):
 
 def hostile(user, patch, upload_mb):
     "What is said of bad uploads: name to sentence"
-    more = dict(patch=(None, False, ''), region=(1., 32, None), batch=(None, False)) # What each endpoint takes beside the file, or files
-
-    def say(name, data, endpoint='patch'):
-        file = as_file(user.upload(name, data).json()[0])
-        return user.call(endpoint, [file] if endpoint=='batch' else file, *more[endpoint])
-    res = {'text file':say('a.png', b'no picture'), 'cut PNG':say('a.png', patch[:500]), 'empty file':say('a.png', b''), '1×1 px':say('a.png', png(1, 'L')),
-           '30,000×30,000 px':say('a.png', png(30000, '1')), '30,000×30,000 px as a region':say('a.png', png(30000, '1'), 'region'),
-           'zip bomb':say('a.zip', zipped(**{f'{i}.png':bytes(2**26) for i in range(16)}), 'batch'),
-           'zip with ../':say('a.zip', zipped(**{'../a.png':patch}), 'batch'), 'zip of 500 files':say('a.zip', zipped(**{f'{i}.png':b'x' for i in range(500)}), 'batch')}
-    try: res[f'{upload_mb:,} MB'] = user.upload('a.svs', Zeros(upload_mb*2**20)).text
+    says = lambda answer: answer.json()['error']
+    res = {'text file':b'no image', 'cut PNG':patch[:500], 'empty file':b'', '1×1 px':png(1, 'L'), '30,000×30,000 px':png(30000, '1')}
+    res = {k:says(user.predict('a.png', v)) for k,v in res.items()}
+    res['30,000×30,000 px as a slide'] = user.wait(user.slide('a.png', png(30000, '1'), mpp=1).json())['error']
+    for k,v in {'zip bomb':{f'{i}.png':bytes(2**26) for i in range(16)}, 'zip with ../':{'../a.png':patch}, 'zip of 500 files':{f'{i}.png':b'x' for i in range(500)}}.items():
+        res[k] = says(user.batch('a.zip', zipped(**v)))
+    try: res[f'{upload_mb:,} MB'] = says(user.slide('a.svs', Zeros(upload_mb*2**20)))
     except httpx.TransportError as e: res[f'{upload_mb:,} MB'] = f'connection closed ({type(e).__name__})'
     return res
 
 
+def resident(pid, key='VmRSS'):
+    "Resident memory of a process, MB; with 'VmHWM' the largest so far"
+    return int(next(o for o in Path(f'/proc/{pid}/status').read_text().splitlines() if o.startswith(key)).split()[1])/1024
+
+
+def growth(call, pid, requests):
+    "MB that the server grows from the first quarter of so many requests to the last"
+    timed(call, requests//4)
+    before = resident(pid)
+    timed(call, requests-requests//4)
+    return resident(pid)-before
+
+
 def main():
-    args = arguments(__doc__, 600, epochs=2, seconds=60., people=8, calls=100, upload_mb=2048, side=4000)
+    args = arguments(__doc__, 600, epochs=2, seconds=60., people=32, calls=100, requests=2000, upload_mb=2048, side=4000, large=8000)
     with tempfile.TemporaryDirectory() as tmp:
         tmp = Path(tmp)
         place = tmp/'server'
         place.mkdir()
         run = trained(tmp, args.n, args.epochs)
         file = next((tmp/'data'/'train').iterdir())
-        patch,judge = file.read_bytes(),Judge(run, 'cpu')
+        patch,service = file.read_bytes(),Service(run, 'cpu')
         draw_slide(tmp/'slide.tif', args.side, args.side, progress=False)
-
-        def alone():
-            seen = judge.patch(read_upload(file))
-            for o in patch_views(judge, seen['x'], 'Grad-CAM'): Image.fromarray(o).save(io.BytesIO(), 'png')
+        k = -(-args.large//600)
+        Image.fromarray(np.tile(read_image(tmp/'slide.tif')[args.side//2-300:args.side//2+300,args.side//2-300:args.side//2+300], (k,k,1))[:args.large,:args.large]).save(tmp/'large.jpg')
+        alone = lambda: service.answer_patch(patch, method='Grad-CAM', images=True)
         alone()
         ms = {'in the server, without HTTP':timed(alone, args.calls)}
         server,address,first = start(run, place)
         try:
             user = User(address)
-            call = lambda: user.judge(file.name, patch)
+            call = lambda: user.predict(file.name, patch)
             call()
             ms['one person, over HTTP'] = timed(call, args.calls)
-            region = threading.Thread(target=lambda: said.append(User(address).call('region', as_file(there), None, 32, None)))
-            said,there = [],User(address).upload('slide.tif', (tmp/'slide.tif').read_bytes()).json()[0]
-            region.start()
-            beside = []
-            while region.is_alive(): beside += timed(call, 1)
-            ms['one person, while a slide is read'] = beside
+            grown = growth(call, server.pid, args.requests)
             ms[f'{args.people} people at once'],failed = crowd(address, file.name, patch, args.people, args.seconds)
+            large = user.slide('large.jpg', (tmp/'large.jpg').read_bytes(), mpp=.97, stride=8).json()
+            while (windows:=user.ask(large)['windows']) is None: time.sleep(.2)
+            ms[f'one person, while a slide of {windows:,} windows is read'] = timed(call, args.calls)
+            other,begin = User(address),time.perf_counter()
+            small = other.wait(other.slide('slide.tif', (tmp/'slide.tif').read_bytes()).json())
+            beside = time.perf_counter()-begin
+            left = user.ask(large)
+            user.web.delete(f"/api/slides/{large['id']}")
+            begin = time.perf_counter()
+            alone = other.wait(other.slide('slide.tif', (tmp/'slide.tif').read_bytes()).json())
+            alone_seconds = time.perf_counter()-begin
             sentences = hostile(user, patch, args.upload_mb)
-            status = Path(f'/proc/{server.pid}/status').read_text()
-            peak = int(next(o for o in status.splitlines() if o.startswith('VmHWM')).split()[1])/1024
-            well = user.web.get('/health').status_code==200 and isinstance(call(), list)
+            peak = resident(server.pid, 'VmHWM')
+            well = user.web.get('/health').status_code==200 and call().status_code==200
             outside = [str(o) for o in place.iterdir() if not o.name.startswith('pcam_app_')]
+            large = user.slide('large.jpg', (tmp/'large.jpg').read_bytes(), mpp=.97, stride=8).json()
         finally:
+            begin = time.perf_counter()
             server.terminate()
             server.wait(30)
-        left = len(list(place.iterdir()))
+            ended = time.perf_counter()-begin
+        still = len(list(place.iterdir()))
     rows = [{'':'from the command to the first page', 'found':f'{first:.1f} s'}]
-    rows += [{'':f'a patch, 8-way and Grad-CAM, {k}', 'found':f'median {np.median(v):.0f} ms, 95th percentile {np.quantile(v, .95):.0f} ms of {len(v):,}'} for k,v in ms.items()]
-    rows += [{'':'failures among them', 'found':f'{failed}'}, {'':'the slide', 'found':f"{said[0][0]['windows']:,} windows" if isinstance(said[0], list) else said[0]},
+    rows += [{'':f'a patch, 8-way and Grad-CAM, {k}', 'found':f'median {np.median(v):.0f} ms, 95th percentile {np.quantile(v, .95):.0f} ms, largest {max(v):.0f} ms of {len(v):,}'} for k,v in ms.items()]
+    rows += [{'':'failures among them', 'found':f'{failed}'},
+             {'':f"a slide of {small['windows']:,} windows: alone; beside the large one", 'found':f"{alone_seconds:.1f} s; {beside:.1f} s"},
+             {'':'the large one meanwhile', 'found':f"{left['done']:,} windows done, {left['seconds_left']:,.0f} s left"},
              *({'':k, 'found':f'“{v}”'} for k,v in sentences.items()),
+             {'':f'resident memory, from request {args.requests//4:,} to {args.requests:,}', 'found':f'{grown:+.1f} MB'},
              {'':'largest resident memory after all that', 'found':f'{peak:,.0f} MB'}, {'':'still answers', 'found':'yes' if well else 'no'},
-             {'':'written outside its folder; left after the end', 'found':f'{len(outside)}; {left}'}]
-    finish('app', args, rows, milliseconds={k:np.quantile(v, [.5,.95,1]).round(1).tolist() for k,v in ms.items()})
+             {'':'from SIGTERM, with a large slide at work, to the end', 'found':f'{ended:.1f} s'},
+             {'':'written outside its folder; left after the end', 'found':f'{len(outside)}; {still}'}]
+    finish('app', args, rows, milliseconds={k:np.quantile(v, [.5,.95,1]).round(1).tolist() for k,v in ms.items()}, grown_mb=round(grown, 1))
 
 
 if __name__=='__main__': main()

@@ -196,7 +196,9 @@ def check_length(self:Visit):
     if not length.isdecimal() or int(length)>self.rules.max_bytes: raise self.too_large()
 
 @patch
-def too_large(self:Visit): return Refusal(413, f'The upload is larger than {self.rules.max_bytes/2**20:,.0f} MB')
+def too_large(self:Visit):
+    "The refusal of a body that is too large"
+    return Refusal(413, f'The upload is larger than {self.rules.max_bytes/2**20:,.0f} MB')
 
 # %% ../nbs/38_guard.ipynb #1f8737ef
 @patch
@@ -233,7 +235,9 @@ async def send(self:Visit, message):
     await asyncio.wait_for(self._send(message), self.rules.silence)
 
 @patch
-def has_body(self:Visit): return self.headers.get('content-length', '0')!='0' or 'transfer-encoding' in self.headers
+def has_body(self:Visit):
+    "Does the request have a body?"
+    return self.headers.get('content-length', '0')!='0' or 'transfer-encoding' in self.headers
 
 # %% ../nbs/38_guard.ipynb #901d3ff6
 @patch

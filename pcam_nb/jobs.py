@@ -59,7 +59,9 @@ class JobQueue:
             self._start()
         return job
 
-    def of(self, owner): return [o for o in list(self.jobs.values()) if o.owner==owner]
+    def of(self, owner):
+        "The jobs of `owner`"
+        return [o for o in list(self.jobs.values()) if o.owner==owner]
 
     def get(self, id, owner):
         "The job `id`, if it is `owner`'s; None else"

@@ -106,7 +106,7 @@ def use_patch(visit, predictor, files):
         if threshold!=p: expect(said.locator('.call strong')).to_have_text(call)
     assert shown.get_attribute('src')==before # The network was not asked again
     page.get_by_label(re.compile('default threshold')).first.check()
-    expect(said).to_contain_text('the threshold 0.5')
+    expect(said).to_contain_text(f"the threshold {float(f'{predictor.config.threshold:.4g}'):g}")
     page.get_by_label('occlusion').check()
     expect(shown).not_to_have_attribute('src', before)
     expect(said.locator('.big')).to_have_text(percent(p))

@@ -15,7 +15,7 @@ from functools import wraps
 from pathlib import Path
 
 from fastcore.docments import docments, empty
-from .files import no_access, only_one, read_json, write_csv, write_json
+from .files import no_access, only_one, read_json, sweep, write_csv, write_json
 
 # %% ../nbs/43_cli.ipynb #7b340f22
 class _Parser(argparse.ArgumentParser):
@@ -283,6 +283,7 @@ def pcam_compare(
         ci = '–' if o['interval'] is None else '{:+.3f} to {:+.3f}'.format(*o['interval'])
         say(f"  {SHOWN[k]:24}{o['a']:7.3f}{o['b']:7.3f}  {o['difference']:+.3f} ({ci})")
     for o in found['notes']: say(f'Note: {o}.')
+    sweep(out)
     write_json(out, found)
     return report_skipped(packed.skipped, Path(out).parent)
 

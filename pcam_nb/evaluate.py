@@ -20,7 +20,7 @@ from scipy.special import expit, logit
 from scipy.stats import beta, binomtest, norm, t
 from sklearn.isotonic import IsotonicRegression
 from .explore import LABELS, Picture, draw_scores, html_page, html_table, plot_history, store_fingerprints
-from .files import is_file, only_one, read_json, write_csv, write_json, write_text
+from .files import is_file, only_one, read_json, sweep, write_csv, write_json, write_text
 from .infer import Predictor
 from .model import takes_pretrained
 from .run import UNKNOWN_SLIDES, read_config, read_history, read_metrics, read_prints, read_split, read_valid, whole_recipe
@@ -524,6 +524,7 @@ def evaluate(
     parts = more(predictor, store, table) if more else []
     with only_one(out):
         out.mkdir(parents=True, exist_ok=True)
+        sweep(out, inside=True)
         write_csv(out/'predictions.csv', table.drop(columns='row'))
         write_csv(out/'copies.csv', leaks['copies'])
         write_report(out/'report.html', run, found, table, valid, parts)
@@ -711,6 +712,7 @@ def write_card(
         "**Research use only; not a medical device.**", '## Use', _use(run, c), '## Figures', *_card_figures(c, found, figs), '## Limits', _LIMITS,
         '## CLAIM 2024', 'Checklist for Artificial Intelligence in Medical Imaging, Tejani et al. 2024, doi:10.1148/ryai.240300. '
         '*Open* is what a program cannot know.', _claim_table(c, found, figs)]
+    sweep(out)
     return write_text(out, '\n\n'.join(parts)+'\n')
 
 def read_found(report):

@@ -20,7 +20,7 @@ from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
 from scipy.fft import dctn
 from scipy.spatial import cKDTree
-from .files import only_one, write_csv, write_json, write_text
+from .files import only_one, sweep, write_csv, write_json, write_text
 from .sample import CENTRE, patch_bar
 from .store import Store
 
@@ -298,6 +298,7 @@ def explore(
     if counts['copies']: parts += ['<h3>Copies</h3>', _show_copies(store, faults['copies'][:4])]
     with only_one(out):
         out.mkdir(parents=True, exist_ok=True)
+        sweep(out, inside=True)
         for name,table in faults.items(): write_csv(out/f'{name}.csv', table)
         write_json(out/'summary.json', summary)
         html_page('What is in the data', parts, out/'explore.html')

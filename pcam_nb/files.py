@@ -4,10 +4,11 @@
 
 # %% auto #0
 __all__ = ['FULL', 'FORMULA', 'no_access', 'is_file', 'is_folder', 'reading', 'parse_json', 'read_json', 'sweep', 'write_file',
-           'write_bytes', 'write_text', 'write_json', 'disk_fault', 'no_formula', 'write_csv', 'Busy', 'only_one']
+           'write_bytes', 'write_text', 'write_json', 'disk_fault', 'no_formula', 'write_csv', 'Busy', 'only_one',
+           'tidy']
 
 # %% ../nbs/00_files.ipynb #887f3e2d
-import errno, json, os, shutil
+import errno, json, os, re, shutil
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -67,14 +68,33 @@ def read_json(
     try: return parse_json(data, most, nan)
     except ValueError as e: raise ValueError(f"'{file}' is damaged ({e}). {hint}") from None
 
-def sweep(dest):
-    "Remove what killed processes left beside `dest`"
-    for o in dest.parent.glob(f'.{dest.name}.*.partial'):
-        try: os.kill(int(o.name.split('.')[-2]), 0)
-        except (ProcessLookupError, ValueError): shutil.rmtree(o, ignore_errors=True)
-        except PermissionError: continue # Somebody else's, and alive
 
 # %% ../nbs/00_files.ipynb #5c06db3f
+def _remove(path):
+    "Remove a file, or a folder with all that is in it, as far as it may be removed"
+    try: path.unlink()
+    except OSError: shutil.rmtree(path, ignore_errors=True)
+
+def _runs(pid):
+    "Is there a process of this number?"
+    try: os.kill(pid, 0)
+    except (ProcessLookupError, OverflowError): return False
+    except PermissionError: return True # Somebody else's
+    return True
+
+def sweep(
+    dest:str|Path,     # File or folder
+    inside:bool=False, # Rather what is left of the files in the folder `dest`?
+):
+    "Remove what killed processes left of `dest`: files and folders beside it that were not whole yet"
+    dest = Path(dest)
+    folder,name = (dest, '.+') if inside else (dest.parent, re.escape(dest.name))
+    try: found = os.listdir(folder)
+    except OSError: return # There is none, or it may only be written to
+    for o in found:
+        left = re.fullmatch(rf'\.{name}\.(\d+)\.partial(\.old)?', o, re.S)
+        if left and not _runs(int(left[1])): _remove(folder/o)
+
 def write_file(
     path:str|Path, # File to write; its folder is there
     save,          # Called with the path to write to
@@ -192,3 +212,16 @@ def _release(file, fd):
     "End what `_lock_of` began"
     if not os.path.isdir(fd): file.unlink(missing_ok=True)
     os.close(fd)
+
+def tidy(
+    path:str|Path, # File or folder that is whole
+    *left:Path,    # What else a killed process may have left
+):
+    "Remove what a process that was killed after it had made `path` left beside it: its lock, and what `sweep` removes"
+    path = Path(os.path.abspath(path))
+    if not path.with_name(f'.{path.name}.lock').exists(): return # Who writes holds it all the time
+    try:
+        with only_one(path):
+            sweep(path)
+            for o in left: _remove(o)
+    except (Busy, OSError): pass # Another process is at it, or may

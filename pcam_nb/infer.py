@@ -16,7 +16,7 @@ from fastcore.basics import patch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from .augment import keep_memory, normalise, to_planes, trim_memory, turn
-from .files import is_file, parse_json, reading, write_csv, write_file
+from .files import is_file, parse_json, reading, sweep, write_csv, write_file
 from .model import OWN, check_arch, make_model
 from .run import RunConfig, as_config, calibrated, read_config, read_valid
 from .sample import SIZE, need, patch_bar
@@ -251,6 +251,7 @@ def write_submission(
     if table.id.duplicated().any(): raise ValueError(f'{table.id.duplicated().sum():,} ids come more than once')
     if not table.probability.between(0, 1).all(): raise NotFinite(f'{(~table.probability.between(0, 1)).sum():,} probabilities are not numbers from 0 to 1')
     path.parent.mkdir(parents=True, exist_ok=True)
+    sweep(path)
     return write_csv(path, table[['id']].assign(label=table.probability), float_format='%.6f')
 
 # %% ../nbs/08_infer.ipynb #83155f56
@@ -282,6 +283,7 @@ def export_onnx(
             dynamic_shapes=dict(patches={0:torch.export.Dim('n')}), opset_version=OPSET, dynamo=True, verbose=False)
     program.model.metadata_props['pcam_nb'] = json.dumps(asdict(predictor.config))
     path.parent.mkdir(parents=True, exist_ok=True)
+    sweep(path)
     return write_file(path, program.save)
 
 # %% ../nbs/08_infer.ipynb #d871bcd6

@@ -25,7 +25,7 @@ from threadpoolctl import ThreadpoolController
 from .augment import turn
 from .evaluate import slide_scores
 from .explore import Picture, draw_centre, html_page
-from .files import disk_fault, is_file, is_folder, only_one, read_json, write_bytes, write_csv, write_file, write_json
+from .files import disk_fault, is_file, is_folder, only_one, read_json, sweep, tidy, write_bytes, write_csv, write_file, write_json
 from .infer import NotFinite, Predictor, check_tta, finite
 from .model import INVERSE
 from .sample import CENTRE, SIZE, UM_PER_PX, annotation, need, patch_bar, processes, span, stamp, write_geojson, write_image
@@ -627,10 +627,10 @@ def read_slide(
         check_windows(wanted, max_windows)
         progress_ = open_progress(part, job, wanted.shape, resume)
         p = predictor.probability(score_scan(predictor, scan, wanted, tta, strip, out=progress_, progress=progress))
-        shutil.rmtree(part/'files', ignore_errors=True) # A killed call's
+        for o in ('files','old'): shutil.rmtree(part/o, ignore_errors=True) # A killed call's
         (part/'files').mkdir()
         summary = write_slide_files(scan, p, colours, mask, threshold, job, part/'files')
-        shutil.rmtree(out, ignore_errors=True)
+        if out.exists(): out.rename(part/'old') # At once: half a folder would be no slide
         (part/'files').rename(out)
         shutil.rmtree(part)
     return summary
@@ -718,7 +718,9 @@ def _read_once(predictor, path, out, sums, told):
     if not is_file(path): raise FileNotFoundError('there is no such file')
     job = dict(slide=path.name, bytes=path.stat().st_size, head=sum_of(path, 2**20), run=sums)
     job |= {k:told[k] for k in ('mpp','stride','tta','threshold')}
-    if (out/'summary.json').is_file() and (old:=read_summary(out)).get('job')==job: return old
+    if (out/'summary.json').is_file() and (old:=read_summary(out)).get('job')==job:
+        tidy(out, out.with_name(f'.{out.name}.partial'))
+        return old
     return read_slide(predictor, path, out, job=job, **told)
 
 def _write_lists(out, failed, rank):
@@ -726,6 +728,7 @@ def _write_lists(out, failed, rank):
     rows = [read_summary(o.parent) for o in sorted(out.glob('*/summary.json'))]
     if rows: write_csv(out/'slides.csv', pd.DataFrame(rows).drop(columns=['job','note']), index=True)
     name = out/('failed.csv' if not rank else f'failed_{rank}.csv')
+    for o in (out/'slides.csv', name): sweep(o)
     name.unlink(missing_ok=True)
     if len(failed): write_csv(name, failed)
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np, pandas as pd
 from PIL import Image
-from .files import is_file, is_folder, only_one, read_json, reading, sweep, write_bytes, write_csv, write_file, write_json
+from .files import is_file, is_folder, only_one, read_json, reading, sweep, tidy, write_bytes, write_csv, write_file, write_json
 from .sample import SIZE
 from .source import in_chunks, open_source
 
@@ -176,7 +176,9 @@ def pack(
     if source.problems and not skip_bad: raise BadData([*source.problems, *_pack_all(source, None, fit, workers, progress)], source.path)
     if not len(source): raise ValueError(f"'{source.path}' holds no patch that can be used")
     info = dict(fingerprint=source.fingerprint, fit=fit, source=str(source.path))
-    if is_store(dest) and (same:=Store(dest)).info==info and (skip_bad or same.skipped.empty): return same
+    if is_store(dest) and (same:=Store(dest)).info==info and (skip_bad or same.skipped.empty):
+        tidy(dest)
+        return same
     if dest.exists() and not is_store(dest) and (not dest.is_dir() or any(dest.iterdir())):
         raise FileExistsError(f"'{dest}' exists and is not a store. Choose another folder")
     with only_one(dest):

@@ -17,7 +17,7 @@ import numpy as np, pandas as pd, safetensors.torch as st, sklearn.metrics as sk
 from scipy.optimize import minimize_scalar
 from .data import Augment, CLASSES, channel_stats, patch_dls, split
 from .explore import html_table, picture, plot_history, store_fingerprints
-from .files import is_file, only_one, reading, write_bytes, write_json, write_text
+from .files import is_file, only_one, reading, sweep, write_bytes, write_json, write_text
 from .model import check_arch, make_model, takes_pretrained
 from .run import RunConfig, RunData, THEN, UNKNOWN_SLIDES, read_config, read_history, read_metrics, whole_recipe, write_config
 from .sample import need, patch_bar, processes
@@ -339,6 +339,7 @@ def fit_temperature(
 def start_run(out, config, resume):
     "Make the run folder `out`, or check that the run there is the one to continue"
     out = Path(out)
+    sweep(out, inside=True)
     if not resume:
         if out.exists() and (not out.is_dir() or any(out.iterdir())):
             raise FileExistsError(f"'{out}' is not empty. Choose another folder for the run, or continue the one there with --resume")

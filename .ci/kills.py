@@ -2,22 +2,23 @@
 
 python .ci/kills.py --kills 40 --writes 24 --seed 0
 
-On a small drawn set: packing, training, evaluating, slide reading, exporting and predicting, some of them over an older output. `--kills` moments are drawn
-uniformly over the time that a command takes, `--writes` more fall right before a change of the disk (an open for writing, a rename, a removal …) drawn from
-all that a command makes. After each kill whatever exists under its final name has to open with the package's own readers. The command is then given again
-(with --resume where there is one) and has to end with the files of an undisturbed run, byte for byte, and no hidden file, folder or lock beside them.
-The undisturbed run is a fresh process, `python -m pcam_nb.cli …`; the killed ones are forked from one that has imported everything, as a kill during the
-imports shows little. That a forked command leaves the same files is seen first.
+On a small drawn set: packing, training, evaluating, slide reading, exporting and predicting, some of them over an older output. `--kills` moments are
+drawn uniformly over the time that a command takes; `--writes` more fall right before a change of the disk (a file is opened for writing, renamed,
+removed …), drawn from all that a command makes. After each kill whatever exists under its final name has to open with the package's own readers. The
+command is then given again, with --resume where there is one, and has to leave the files of an undisturbed run, byte for byte, and nothing hidden, be
+it a file, a folder or a lock. The undisturbed run is a fresh process, `python -m pcam_nb.cli …`; those that are killed are forked from one that has
+imported everything, as a kill during the imports shows little. That a forked command leaves the same files is seen first. The package may not be
+changed meanwhile: parsers are made of its source.
 
-Left out of the comparison: how many seconds an epoch took, in history.csv, metrics.json and checkpoint.pt, which no two trainings share; of checkpoint.pt
-the order of its pickle, too: its tensors and numbers are compared. The seconds are only of epochs, so nothing else is left out.
+Left out of the comparison: how many seconds an epoch took, which no two trainings share, in history.csv, metrics.json and checkpoint.pt of a run; and
+how checkpoint.pt is pickled, which depends on whether a tensor was made or loaded: its tensors and numbers are compared. The ONNX file is compared by
+its bytes, too.
 
 Prints a table, and exits with 1 on any difference, with what differed.
 """
 import os, sys
 os.environ.update(OMP_NUM_THREADS='1', MPLBACKEND='Agg')
-import argparse, hashlib, io, json, pickle, shutil, signal, subprocess, tempfile, time, traceback, warnings
-from collections import Counter
+import argparse, hashlib, json, pickle, shutil, signal, subprocess, tempfile, time, traceback
 from pathlib import Path
 
 import numpy as np, pandas as pd, tifffile, torch
@@ -33,15 +34,17 @@ CASES = dict(
     train=    (9, 'pcam_train ../data --out run --epochs 3 --device cpu', None, 'run/config.json'),
     evaluate= (4, 'pcam_evaluate ../run ../data --part test --out report --device cpu', None, None),
     slide=    (5, 'pcam_slide ../run ../scan.tif --out slides --strip 2 --device cpu', None, '.'),
-    reslide=  (4, 'pcam_slide ../run ../scan.tif --out slides --strip 2 --device cpu', 'pcam_slide ../run ../scan.tif --out slides --threshold .9 --device cpu', '.'),
+    reslide=  (4, 'pcam_slide ../run ../scan.tif --out slides --strip 2 --device cpu',
+               'pcam_slide ../run ../scan.tif --out slides --threshold .9 --device cpu', '.'),
     export=   (3, 'pcam_export ../run --out out/model.onnx', None, None),
-    predict=  (4, 'pcam_predict ../run ../data/test --out out/submission.csv --device cpu', 'pcam_predict ../run ../data/train --out out/submission.csv --device cpu', None))
+    predict=  (4, 'pcam_predict ../run ../data/test --out out/submission.csv --device cpu',
+               'pcam_predict ../run ../data/train --out out/submission.csv --device cpu', None))
 CHANGES = {'os.rename','os.remove','os.mkdir','os.rmdir','os.chmod','os.truncate','os.link','os.symlink'}
 
 
 def is_change(event, args, folder):
     "Is this audit event about to change the disk below `folder`?"
-    if event=='open': change = isinstance(args[1], str) and set(args[1])&set('wax+') or isinstance(args[2], int) and args[2]&(os.O_WRONLY|os.O_RDWR|os.O_CREAT)
+    if event=='open': change = bool(set(args[1] or '')&set('wax+')) or bool((args[2] or 0)&(os.O_WRONLY|os.O_RDWR|os.O_CREAT))
     else: change = event in CHANGES
     return change and isinstance(args[0], (str,bytes,os.PathLike)) and os.path.abspath(os.fsdecode(args[0])).startswith(folder)
 
@@ -141,6 +144,7 @@ def unreadable(folder):
         except Exception as e: bad.append(f'{path.relative_to(folder)}: {type(e).__name__}: {str(e)[:300]}')
     for file in shown(folder)[0]: _try(file, open_one)
     for o in folder.glob('*.store'): _try(o, store.Store)
+    for o in folder.glob('slides/[!.]*/'): _try(o, slide.read_summary)
     return bad
 
 def parts(o):
@@ -153,7 +157,7 @@ def whole(file):
     "The bytes of a file, but for what the docstring leaves out"
     if file.name=='checkpoint.pt': return pickle.dumps(repr(parts(train.read_checkpoint(file.parent))))
     if file.name=='history.csv': return pd.read_csv(file, dtype=str).drop(columns='seconds').to_csv().encode()
-    if file.name=='metrics.json' and (file.parent/'split.csv').exists(): return json.dumps({k:v for k,v in json.loads(file.read_text()).items() if k!='seconds'}).encode()
+    if file.name=='metrics.json' and (file.parent/'split.csv').exists(): return json.dumps(dict(json.loads(file.read_text()), seconds=0)).encode()
     return file.read_bytes()
 
 def sums(folder):
@@ -162,7 +166,8 @@ def sums(folder):
 
 def differences(now, then):
     "How the sums `now` differ from those of the undisturbed run"
-    return [f"{k} {'is missing' if k not in now else 'is one too many' if k not in then else 'differs'}" for k in sorted(now|then) if now.get(k)!=then.get(k)]
+    how = lambda k: 'is missing' if k not in now else 'is one too many' if k not in then else 'differs'
+    return [f'{k} {how(k)}' for k in sorted(now|then) if now.get(k)!=then.get(k)]
 
 
 class Trials:
@@ -177,8 +182,8 @@ class Trials:
         if ended(forked(_draw, folder=self.work)): raise RuntimeError(Path(f'{self.work}.log').read_text())
 
     def fresh(self, name, command):
-        "Give a command in a new process, in a new folder"
-        folder = self.work/name
+        "Give a command in a new process, in a new folder; unless it was given before"
+        if (folder:=self.work/name).exists(): return folder
         folder.mkdir()
         done = subprocess.run([sys.executable, '-m', 'pcam_nb.cli', *command.split()], cwd=folder, capture_output=True, text=True)
         if done.returncode: raise RuntimeError(f'{command}: {done.stderr}')
@@ -206,24 +211,22 @@ class Trials:
 
     def kill_one(self, case, folder, rng, write):
         "Give a command and kill it, at a change of the disk or at any moment; when, in words, or None if it had ended before"
-        then,took,changes = self.known[case]
-        if write:
-            last = int(rng.integers(1, changes+1))
-            return f'before change {last} of {changes}' if ended(forked(give, CASES[case][1], last, folder=folder))==-signal.SIGKILL else None
-        at = rng.uniform(0, took)
-        pid = forked(give, CASES[case][1], folder=folder)
-        if ended(pid, at) is not None: return None
-        return f'after {at:.2f} of {took:.2f} s' if kill(pid)==-signal.SIGKILL else None
+        _,took,changes = self.known[case]
+        last,at = (int(rng.integers(1, changes+1)),None) if write else (None,rng.uniform(0, took))
+        pid = forked(give, CASES[case][1], last, folder=folder)
+        code = ended(pid, at)
+        if code is None: code = kill(pid)
+        if code not in (0,-signal.SIGKILL): raise RuntimeError(f'{case}, not killed yet: '+Path(f'{folder}.log').read_text())
+        return None if code==0 else f'before change {last} of {changes}' if write else f'after {at:.2f} of {took:.2f} s'
 
     def trial(self, number, case, write):
         "Kill a command, look, and give it again; what came of it"
-        rng,given = np.random.default_rng([self.seed, number]),0
-        when = None
+        rng,given,when = np.random.default_rng([self.seed, number]),0,None
         while when is None: # One that comes after the end doesn't count
             folder,given = self.place(case, f'{case}.{number}'),given+1
             when = self.kill_one(case, folder, rng, write)
         torn = asked(unreadable, folder, folder=folder)
-        left = shown(folder)
+        there = [str(o.relative_to(folder)) for o in shown(folder)[0]]+shown(folder)[1]
         command,marker = CASES[case][1],CASES[case][3]
         if marker and (folder/marker).exists(): command += ' --resume'
         code = ended(forked(give, command, folder=folder))
@@ -232,9 +235,10 @@ class Trials:
         hidden = shown(folder)[1]
         differ = differences(asked(sums, folder, folder=folder), self.known[case][0])
         what = [*faults, *differ, *(f'{o} is left' for o in hidden)]
-        if what: what.append(f"there after the kill: {', '.join([str(o.relative_to(folder)) for o in left[0]]+left[1]) or 'nothing'}")
-        else: shutil.rmtree(folder)
-        return dict(command=case, write=write, given=given, torn=bool(torn), identical=not (code or differ), left=bool(hidden), faults=[f'{case} {number}, killed {when}: {o}' for o in what])
+        if what: what.append(f"there after the kill: {', '.join(there) or 'nothing'}")
+        shutil.rmtree(folder)
+        return dict(command=case, write=write, given=given, torn=bool(torn), identical=not (code or differ), left=bool(hidden),
+                    faults=[f'{case} {number}, killed {when}: {o}' for o in what])
 
 
 def in_lanes(f, jobs, lanes, folder):
@@ -259,8 +263,9 @@ def table(done):
     rows = []
     for case in CASES:
         mine = [o for o in done if o['command']==case]
-        rows.append({'command':case, 'kills':sum(o['given'] for o in mine), 'before the end':len(mine), 'of them at a change':sum(o['write'] for o in mine),
-                     'readable':sum(not o['torn'] for o in mine), 'identical':sum(o['identical'] for o in mine), 'leftovers':sum(o['left'] for o in mine)})
+        count = lambda k: sum(o[k] for o in mine)
+        rows.append({'command':case, 'kills':count('given'), 'before the end':len(mine), 'of them at a change':count('write'),
+                     'all readable':len(mine)-count('torn'), 'identical':count('identical'), 'leftovers':count('left')})
     rows.append(dict(pd.DataFrame(rows).drop(columns='command').sum(), command='all'))
     return pd.DataFrame(rows).to_string(index=False)
 
@@ -273,7 +278,6 @@ def main(kills, writes, seed, lanes):
         trials = Trials(work, seed)
         trials.draw()
         shutil.copytree(trials.fresh('train.fresh', CASES['train'][1])/'run', work/'run')
-        shutil.rmtree(work/'train.fresh')
         def _learn(*cases): return [trials.learn(o) for o in cases], trials.known
         learnt = in_lanes(_learn, [['pack','repack'], ['slide','reslide'], ['train'], ['evaluate'], ['export'], ['predict']], lanes, work)
         faults = [o for found,known in learnt for case in found for o in case]

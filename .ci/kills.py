@@ -1,0 +1,295 @@
+"""Kill the commands in the middle of their work, with SIGKILL for the whole process group, and see that nothing is lost, torn, or left lying about.
+
+python .ci/kills.py --kills 40 --writes 24 --seed 0
+
+On a small drawn set: packing, training, evaluating, slide reading, exporting and predicting, some of them over an older output. `--kills` moments are drawn
+uniformly over the time that a command takes, `--writes` more fall right before a change of the disk (an open for writing, a rename, a removal …) drawn from
+all that a command makes. After each kill whatever exists under its final name has to open with the package's own readers. The command is then given again
+(with --resume where there is one) and has to end with the files of an undisturbed run, byte for byte, and no hidden file, folder or lock beside them.
+The undisturbed run is a fresh process, `python -m pcam_nb.cli …`; the killed ones are forked from one that has imported everything, as a kill during the
+imports shows little. That a forked command leaves the same files is seen first.
+
+Left out of the comparison: how many seconds an epoch took, in history.csv, metrics.json and checkpoint.pt, which no two trainings share; of checkpoint.pt
+the order of its pickle, too: its tensors and numbers are compared. The seconds are only of epochs, so nothing else is left out.
+
+Prints a table, and exits with 1 on any difference, with what differed.
+"""
+import os, sys
+os.environ.update(OMP_NUM_THREADS='1', MPLBACKEND='Agg')
+import argparse, hashlib, io, json, pickle, shutil, signal, subprocess, tempfile, time, traceback, warnings
+from collections import Counter
+from pathlib import Path
+
+import numpy as np, pandas as pd, tifffile, torch
+from PIL import Image
+torch.set_num_threads(1)
+import onnx, onnxscript, shapely # Not onnxruntime, which starts a thread
+from pcam_nb import cli, evaluate, explain, explore, files, infer, run, sample, slide, store, train
+
+# Name: share of the kills, command, what makes the older output (or None), what is there once a call can be resumed (or None: it is given again)
+CASES = dict(
+    pack=     (6, 'pcam_explore ../data --out explored', None, None),
+    repack=   (5, 'pcam_explore ../data --out explored', 'pcam_explore ../data --out explored --resize', None),
+    train=    (9, 'pcam_train ../data --out run --epochs 3 --device cpu', None, 'run/config.json'),
+    evaluate= (4, 'pcam_evaluate ../run ../data --part test --out report --device cpu', None, None),
+    slide=    (5, 'pcam_slide ../run ../scan.tif --out slides --strip 2 --device cpu', None, '.'),
+    reslide=  (4, 'pcam_slide ../run ../scan.tif --out slides --strip 2 --device cpu', 'pcam_slide ../run ../scan.tif --out slides --threshold .9 --device cpu', '.'),
+    export=   (3, 'pcam_export ../run --out out/model.onnx', None, None),
+    predict=  (4, 'pcam_predict ../run ../data/test --out out/submission.csv --device cpu', 'pcam_predict ../run ../data/train --out out/submission.csv --device cpu', None))
+CHANGES = {'os.rename','os.remove','os.mkdir','os.rmdir','os.chmod','os.truncate','os.link','os.symlink'}
+
+
+def is_change(event, args, folder):
+    "Is this audit event about to change the disk below `folder`?"
+    if event=='open': change = isinstance(args[1], str) and set(args[1])&set('wax+') or isinstance(args[2], int) and args[2]&(os.O_WRONLY|os.O_RDWR|os.O_CREAT)
+    else: change = event in CHANGES
+    return change and isinstance(args[0], (str,bytes,os.PathLike)) and os.path.abspath(os.fsdecode(args[0])).startswith(folder)
+
+def watch(folder, last):
+    "Count the changes below `folder`, into `.changes` beside it, and end the process group before number `last`"
+    seen = [0]
+    def _hook(event, args):
+        if not is_change(event, args, folder): return
+        seen[0] += 1
+        if seen[0]==last: os.killpg(0, signal.SIGKILL)
+    sys.addaudithook(_hook)
+    return seen
+
+def give(command, last=None):
+    "Give a command in this process, as its shell script would"
+    sys.argv = command.split()
+    seen,told = watch(os.getcwd(), last),Path(os.getcwd()+'.changes')
+    try: getattr(cli, sys.argv[0])()
+    finally: told.write_text(str(seen[0]))
+
+def forked(f, *args, folder):
+    "Begin `f(*args)` in a process group of its own, in `folder`, its output beside it; its number"
+    assert len(os.listdir('/proc/self/task'))==1, 'a thread would not be forked'
+    pid = os.fork()
+    if pid: return pid
+    code = 1
+    try:
+        os.setsid()
+        os.chdir(folder)
+        log = os.open(f'{folder}.log', os.O_WRONLY|os.O_CREAT|os.O_TRUNC)
+        for o in (1,2): os.dup2(log, o)
+        f(*args)
+        code = 0
+    except SystemExit as e:
+        code = e.code if isinstance(e.code, int) else 1
+        if code: print(e.code)
+    except BaseException: traceback.print_exc()
+    finally:
+        for o in (sys.stdout,sys.stderr): o.flush()
+        os._exit(code)
+
+def ended(pid, seconds=None):
+    "The exit status of a process, negative for a signal, or None if it has not ended after so many seconds"
+    stop = np.inf if seconds is None else time.perf_counter()+seconds
+    while True:
+        done,status = os.waitpid(pid, os.WNOHANG if seconds is not None else 0)
+        if done: return os.waitstatus_to_exitcode(status)
+        if time.perf_counter()>=stop: return None
+        time.sleep(min(.002, max(stop-time.perf_counter(), 0)))
+
+def kill(pid):
+    "End a process group"
+    try: os.killpg(pid, signal.SIGKILL)
+    except ProcessLookupError: os.kill(pid, signal.SIGKILL) # It has not left ours yet
+    return ended(pid)
+
+def asked(f, *args, folder):
+    "What `f(*args)` returns in a forked process, which may start threads"
+    answer = Path(f'{folder}.answer')
+    if ended(forked(lambda: answer.write_bytes(pickle.dumps(f(*args))), folder=folder)): raise RuntimeError(Path(f'{folder}.log').read_text())
+    return pickle.loads(answer.read_bytes())
+
+
+def shown(folder):
+    "The files below `folder` that have their final name, and the topmost paths that don't"
+    named,hidden = [],[]
+    for at,folders,names in os.walk(folder):
+        hidden += [os.path.relpath(os.path.join(at, o), folder) for o in folders+names if o.startswith('.')]
+        folders[:] = [o for o in folders if not o.startswith('.')]
+        named += [Path(at)/o for o in names if not o.startswith('.')]
+    return sorted(named), sorted(hidden)
+
+def open_one(file):
+    "Open a file, or the folder that it completes, with the package's own readers"
+    if file.name=='config.json': run.read_config(file.parent, weights=False)
+    elif file.name=='metrics.json' and (file.parent/'split.csv').exists(): run.read_metrics(file.parent)
+    elif file.suffix=='.json': files.read_json(file, '', nan=True)
+    elif file.suffix=='.geojson': assert json.loads(file.read_text())['type']=='FeatureCollection'
+    elif file.name=='checkpoint.pt': assert train.read_checkpoint(file.parent)
+    elif file.name=='history.csv': run.read_history(file.parent)
+    elif file.name=='split.csv': run.read_split(file.parent)
+    elif file.name=='model.safetensors': infer.Predictor.load(file.parent, 'cpu')
+    elif file.name=='valid.csv': run.read_valid(file.parent, run.read_config(file.parent))
+    elif file.suffix=='.onnx': infer.Predictor.load(file, 'cpu').logits(np.zeros((1,96,96,3), np.uint8))
+    elif file.suffix=='.csv': pd.read_csv(file)
+    elif file.suffix=='.npy': np.load(file, mmap_mode='r', allow_pickle=False)
+    elif file.suffix=='.tif': tifffile.imread(file)
+    elif file.suffix=='.png': Image.open(file).load()
+    elif file.suffix=='.html': assert file.read_text().rstrip().endswith('</html>')
+    else: raise ValueError('no reader')
+
+def unreadable(folder):
+    "What can't be opened, with reasons"
+    bad = []
+    def _try(path, f):
+        try: f(path)
+        except Exception as e: bad.append(f'{path.relative_to(folder)}: {type(e).__name__}: {str(e)[:300]}')
+    for file in shown(folder)[0]: _try(file, open_one)
+    for o in folder.glob('*.store'): _try(o, store.Store)
+    return bad
+
+def parts(o):
+    "The tensors, numbers and texts of a checkpoint, without seconds, as bytes that don't depend on how it was pickled"
+    if isinstance(o, dict): return [(str(k), parts(v)) for k,v in o.items() if k!='seconds']
+    if isinstance(o, (list,tuple)): return [parts(v) for v in o]
+    return (str(o.dtype), o.shape, o.numpy().tobytes()) if isinstance(o, torch.Tensor) else repr(o)
+
+def whole(file):
+    "The bytes of a file, but for what the docstring leaves out"
+    if file.name=='checkpoint.pt': return pickle.dumps(repr(parts(train.read_checkpoint(file.parent))))
+    if file.name=='history.csv': return pd.read_csv(file, dtype=str).drop(columns='seconds').to_csv().encode()
+    if file.name=='metrics.json' and (file.parent/'split.csv').exists(): return json.dumps({k:v for k,v in json.loads(file.read_text()).items() if k!='seconds'}).encode()
+    return file.read_bytes()
+
+def sums(folder):
+    "Sums of the files below `folder`"
+    return {str(o.relative_to(folder)):hashlib.sha1(whole(o)).hexdigest() for o in shown(folder)[0]}
+
+def differences(now, then):
+    "How the sums `now` differ from those of the undisturbed run"
+    return [f"{k} {'is missing' if k not in now else 'is one too many' if k not in then else 'differs'}" for k in sorted(now|then) if now.get(k)!=then.get(k)]
+
+
+class Trials:
+    "Commands that are killed and given again in folders beside each other"
+    def __init__(self, work, seed): self.work,self.seed,self.known = Path(work),seed,{}
+
+    def draw(self):
+        "Draw what all commands read"
+        def _draw():
+            sample.make_sample('data', 200, 24, 8, seed=1, progress=False)
+            sample.draw_slide('scan.tif', 900, 700, (.4,), seed=1, progress=False)
+        if ended(forked(_draw, folder=self.work)): raise RuntimeError(Path(f'{self.work}.log').read_text())
+
+    def fresh(self, name, command):
+        "Give a command in a new process, in a new folder"
+        folder = self.work/name
+        folder.mkdir()
+        done = subprocess.run([sys.executable, '-m', 'pcam_nb.cli', *command.split()], cwd=folder, capture_output=True, text=True)
+        if done.returncode: raise RuntimeError(f'{command}: {done.stderr}')
+        return folder
+
+    def place(self, case, name):
+        "A new folder for a case, with its older output, if it is to have one"
+        shutil.rmtree(folder:=self.work/name, ignore_errors=True)
+        if CASES[case][2]: shutil.copytree(self.work/f'{case}.old', folder)
+        else: folder.mkdir()
+        return folder
+
+    def learn(self, case):
+        "Run a case undisturbed: note its files, its seconds, and how often it changes the disk; what differs if it is forked"
+        _,command,old,_ = CASES[case]
+        if old: self.fresh(f'{case}.old', old)
+        first = {'repack':'pack', 'reslide':'slide'}.get(case) # The same command
+        then = asked(sums, self.work/f'{first}.fresh' if first else self.fresh(f'{case}.fresh', command), folder=self.work/'data')
+        folder,begin = self.place(case, f'{case}.forked'),time.perf_counter()
+        code = ended(forked(give, command, folder=folder))
+        took = time.perf_counter()-begin
+        if code: raise RuntimeError(f'{command}: '+Path(f'{folder}.log').read_text())
+        self.known[case] = then,took,int(Path(f'{folder}.changes').read_text())
+        return [f'{case}, forked: {o}' for o in differences(asked(sums, folder, folder=folder), then)+shown(folder)[1]]
+
+    def kill_one(self, case, folder, rng, write):
+        "Give a command and kill it, at a change of the disk or at any moment; when, in words, or None if it had ended before"
+        then,took,changes = self.known[case]
+        if write:
+            last = int(rng.integers(1, changes+1))
+            return f'before change {last} of {changes}' if ended(forked(give, CASES[case][1], last, folder=folder))==-signal.SIGKILL else None
+        at = rng.uniform(0, took)
+        pid = forked(give, CASES[case][1], folder=folder)
+        if ended(pid, at) is not None: return None
+        return f'after {at:.2f} of {took:.2f} s' if kill(pid)==-signal.SIGKILL else None
+
+    def trial(self, number, case, write):
+        "Kill a command, look, and give it again; what came of it"
+        rng,given = np.random.default_rng([self.seed, number]),0
+        when = None
+        while when is None: # One that comes after the end doesn't count
+            folder,given = self.place(case, f'{case}.{number}'),given+1
+            when = self.kill_one(case, folder, rng, write)
+        torn = asked(unreadable, folder, folder=folder)
+        left = shown(folder)
+        command,marker = CASES[case][1],CASES[case][3]
+        if marker and (folder/marker).exists(): command += ' --resume'
+        code = ended(forked(give, command, folder=folder))
+        faults = [f'right after the kill: {o}' for o in torn]
+        if code: faults.append(f'{command}: exit {code}: '+Path(f'{folder}.log').read_text()[-600:].strip())
+        hidden = shown(folder)[1]
+        differ = differences(asked(sums, folder, folder=folder), self.known[case][0])
+        what = [*faults, *differ, *(f'{o} is left' for o in hidden)]
+        if what: what.append(f"there after the kill: {', '.join([str(o.relative_to(folder)) for o in left[0]]+left[1]) or 'nothing'}")
+        else: shutil.rmtree(folder)
+        return dict(command=case, write=write, given=given, torn=bool(torn), identical=not (code or differ), left=bool(hidden), faults=[f'{case} {number}, killed {when}: {o}' for o in what])
+
+
+def in_lanes(f, jobs, lanes, folder):
+    "What `f(*job)` returns for all jobs, in as many processes, none of which has a thread"
+    def _lane(i):
+        for j in range(i, len(jobs), lanes): (folder/f'lane.{j}').write_bytes(pickle.dumps(f(*jobs[j])))
+    places = [folder/f'lane{i}' for i in range(lanes)]
+    for o in places: o.mkdir(exist_ok=True)
+    for o,pid in [(o, forked(_lane, i, folder=o)) for i,o in enumerate(places)]:
+        if ended(pid): raise RuntimeError(Path(f'{o}.log').read_text())
+    return [pickle.loads((folder/f'lane.{j}').read_bytes()) for j in range(len(jobs))]
+
+def plan(n):
+    "The cases of `n` kills, each with its share"
+    shares = pd.Series({k:v[0] for k,v in CASES.items()})
+    given = pd.Series(0, index=shares.index)
+    for _ in range(n): given[(given/shares).idxmin()] += 1
+    return [k for k in CASES for _ in range(given[k])]
+
+def table(done):
+    "A row for each case"
+    rows = []
+    for case in CASES:
+        mine = [o for o in done if o['command']==case]
+        rows.append({'command':case, 'kills':sum(o['given'] for o in mine), 'before the end':len(mine), 'of them at a change':sum(o['write'] for o in mine),
+                     'readable':sum(not o['torn'] for o in mine), 'identical':sum(o['identical'] for o in mine), 'leftovers':sum(o['left'] for o in mine)})
+    rows.append(dict(pd.DataFrame(rows).drop(columns='command').sum(), command='all'))
+    return pd.DataFrame(rows).to_string(index=False)
+
+def main(kills, writes, seed, lanes):
+    "Kill, give again, tell; how many faults there are"
+    begin = time.perf_counter()
+    with tempfile.TemporaryDirectory() as work:
+        work = Path(work).resolve()/'all'
+        work.mkdir()
+        trials = Trials(work, seed)
+        trials.draw()
+        shutil.copytree(trials.fresh('train.fresh', CASES['train'][1])/'run', work/'run')
+        shutil.rmtree(work/'train.fresh')
+        def _learn(*cases): return [trials.learn(o) for o in cases], trials.known
+        learnt = in_lanes(_learn, [['pack','repack'], ['slide','reslide'], ['train'], ['evaluate'], ['export'], ['predict']], lanes, work)
+        faults = [o for found,known in learnt for case in found for o in case]
+        for _,known in learnt: trials.known |= known
+        for case,(_,took,changes) in trials.known.items(): print(f'{case:9}{took:6.2f} s, {changes} changes of the disk', flush=True)
+        jobs = [(case, False) for case in plan(kills)]+[(case, True) for case in plan(writes)]
+        order = np.random.default_rng(seed).permutation(len(jobs))
+        done = in_lanes(trials.trial, [(int(i), *jobs[i]) for i in order], lanes, work)
+    faults += [o for t in done for o in t['faults']]
+    print(table(done), *faults, f'{len(done)} kills before the end, {len(faults)} faults, {time.perf_counter()-begin:.0f} s', sep='\n')
+    return len(faults)
+
+if __name__=='__main__':
+    p = argparse.ArgumentParser()
+    p.add_argument('--kills', type=int, default=40)
+    p.add_argument('--writes', type=int, default=24)
+    p.add_argument('--seed', type=int, default=0)
+    p.add_argument('--lanes', type=int, default=len(os.sched_getaffinity(0)))
+    sys.exit(bool(main(**vars(p.parse_args()))))

@@ -230,7 +230,8 @@ def answer_slide(self:Service,
     out,view,file = Path(folder)/'files',Path(folder)/'view',Path(file)
     job = dict(slide=file.name, mpp=mpp, stride=stride, threshold=threshold)
     summary = read_slide(self.scanner, file, out, mpp, stride, threshold=threshold, job=job, progress=False, max_windows=max_windows, watch=watch)
-    scan = Scan(file, mpp, self.config.um_per_px, stride, watch)
+    n = summary['windows'] # All are scored; what is left are images
+    scan = Scan(file, mpp, self.config.um_per_px, stride, watch and (lambda *_: watch(n, n)))
     with open_image(out/'heatmap.tif') as im: p = np.array(im)
     view.mkdir()
     return dict(summary={k:v for k,v in summary.items() if k!='job'}, table=summary_table(summary).reset_index().to_numpy().tolist(),

@@ -150,7 +150,8 @@ def others(s, patch, slide):
         for session in ('short','a'*200,'../'*10,'a b'*10,"';--"*10): s.ask('others', f'session {session[:12]}', 'GET', '/api/slides', session=session)
     for path in (f'/upload/{MARK}.tif','/files/.lives','/files/..','/files/../upload','/view/summary.json','/files/','/../../.lives'):
         s.raw('others', f'own {path}', f"GET /api/slides/{job['id']}{path} HTTP/1.1\r\nHost: localhost\r\nX-Session: {mine}\r\n{s.basic()}Connection: close\r\n\r\n".encode())
-    with s.web(mine) as web: assert web.delete(f"/api/slides/{job['id']}").status_code==200
+    with s.web(mine) as web:
+        if web.delete(f"/api/slides/{job['id']}").status_code!=200: s.faults.append('others: it can no longer be cancelled by its owner')
 
 
 def web(s, patch):

@@ -17,8 +17,7 @@ from typing import Annotated
 from .guard import Guard, Rules, limited_protocol, read_auth, work_folder
 from .jobs import Cancelled, Job, JobQueue, QueueFull
 from .sample import need
-from .service import HERE, MOST_BYTES, MOST_FILES, Service, about, example_files, safe_name
-from .slide import SCANS
+from .service import HERE, MOST_BYTES, MOST_FILES, ONE_FILE, Service, about, example_files, safe_name
 from .source import SUFFIXES
 
 # %% ../nbs/42_app.ipynb #47a42bcb
@@ -39,8 +38,8 @@ def status_of(e):
 def complaint(errors):
     "A sentence about values that FastAPI refuses"
     o = errors[0]
-    name = o['loc'][-1] if len(o['loc'])>1 else 'the request'
-    what = {'missing':'is missing', 'value_error':'is not allowed'}.get(o['type'])
+    name = next((n for n in o['loc'][:0:-1] if isinstance(n, str)), 'the request')
+    what = {'missing':'is missing', 'value_error':'should be a file'}.get(o['type'])
     given = str(o.get('input'))[:50]
     return f"{name} {what}" if what else f"{name} is {given!r}: {o['msg'][:1].lower()+o['msg'][1:]}"
 
@@ -226,7 +225,7 @@ class Server:
         self.card = self.card or about(s, self.work, self.report)
         return dict(arch=s.config.arch, version=version('pcam_nb'), threshold=s.threshold, band=s.band,
                     thresholds=[dict(name=k, value=v) for k,v in s.thresholds().items()], attribution=list(s.methods), card=self.card,
-                    examples=[o.name for o in example_files()], slides=[*SCANS, *SUFFIXES], images=SUFFIXES,
+                    examples=[o.name for o in example_files()], slides=ONE_FILE, images=SUFFIXES,
                     max_bytes=self.rules.max_bytes, max_files=MOST_FILES, max_windows=self.max_windows)
 
 # %% ../nbs/42_app.ipynb #0f8e1b7a

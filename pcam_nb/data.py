@@ -78,11 +78,15 @@ def split(
 # %% ../nbs/05_data.ipynb #80bdee4f
 CACHES = ('auto','disk','ram','device')
 
-def free_memory():
-    "Bytes of memory that can be had, also inside a container with a limit (cgroup 2)"
-    free,group = psutil.virtual_memory().available,Path('/sys/fs/cgroup')
-    with contextlib.suppress(OSError, ValueError): # No such limit
-        free = min(free, int((group/'memory.max').read_text())-int((group/'memory.current').read_text()))
+def free_memory(
+    group:str|Path='/sys/fs/cgroup', # Where a container's limit stands (cgroup 2)
+)->int:                              # Bytes
+    "Memory that can be had, also inside a container with a limit; files that the system keeps in memory count as free, since it gives them up"
+    free,group = psutil.virtual_memory().available,Path(group)
+    with contextlib.suppress(OSError, ValueError, KeyError): # No such limit
+        stat = dict(o.split() for o in (group/'memory.stat').read_text().splitlines())
+        used = int((group/'memory.current').read_text()) - int(stat['inactive_file']) - int(stat['active_file'])
+        free = min(free, int((group/'memory.max').read_text())-used)
     return free
 
 def choose_cache(size, device):

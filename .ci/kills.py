@@ -3,12 +3,13 @@
 python .ci/kills.py --kills 40 --writes 24 --seed 0
 
 On a small drawn set: packing, training, evaluating, slide reading, exporting and predicting, some of them over an older output. `--kills` moments are
-drawn uniformly over the time that a command takes; `--writes` more fall right before a change of the disk (a file is opened for writing, renamed,
-removed …), drawn from all that a command makes. After each kill whatever exists under its final name has to open with the package's own readers. The
-command is then given again, with --resume where there is one, and has to leave the files of an undisturbed run, byte for byte, and nothing hidden, be
-it a file, a folder or a lock. The undisturbed run is a fresh process, `python -m pcam_nb.cli …`; those that are killed are forked from one that has
-imported everything, as a kill during the imports shows little. That a forked command leaves the same files is seen first. The package may not be
-changed meanwhile: parsers are made of its source.
+drawn uniformly over the time that a command takes; `--writes` more fall at a change of the disk (a file is opened for writing, renamed, removed …),
+drawn from all that a command makes: every other one right before it, the rest after at most 200 bytes of the next file that is written, by a limit on the
+size of files whose signal nobody handles. After each kill whatever exists under its final name has to open with the package's own readers, and a file that
+is written once has to be the older one or the one of an undisturbed run, byte for byte. The command is then given again, with --resume where there is
+one, and has to leave the files of an undisturbed run, byte for byte, and nothing hidden, be it a file, a folder or a lock. The undisturbed run is a
+fresh process, `python -m pcam_nb.cli …`; those that are killed are forked from one that has imported everything, as a kill during the imports shows
+little. That a forked command leaves the same files is seen first. The package may not be changed meanwhile: parsers are made of its source.
 
 Left out of the comparison: how many seconds an epoch took, which no two trainings share, in history.csv, metrics.json and checkpoint.pt of a run; and
 how checkpoint.pt is pickled, which depends on whether a tensor was made or loaded: its tensors and numbers are compared. The ONNX file is compared by
@@ -18,7 +19,7 @@ Prints a table, and exits with 1 on any difference, with what differed.
 """
 import os, sys
 os.environ.update(OMP_NUM_THREADS='1', MPLBACKEND='Agg')
-import argparse, hashlib, json, pickle, shutil, signal, subprocess, tempfile, time, traceback
+import argparse, contextlib, hashlib, json, pickle, resource, shutil, signal, subprocess, tempfile, time, traceback
 from pathlib import Path
 
 import numpy as np, pandas as pd, tifffile, torch
@@ -39,6 +40,7 @@ CASES = dict(
     export=   (3, 'pcam_export ../run --out out/model.onnx', None, None),
     predict=  (4, 'pcam_predict ../run ../data/test --out out/submission.csv --device cpu',
                'pcam_predict ../run ../data/train --out out/submission.csv --device cpu', None))
+GROWING = {'checkpoint.pt','config.json','history.csv','metrics.json','model.safetensors','valid.csv'} # Of a run: written anew after an epoch
 CHANGES = {'os.rename','os.remove','os.mkdir','os.rmdir','os.chmod','os.truncate','os.link','os.symlink'}
 
 
@@ -48,20 +50,27 @@ def is_change(event, args, folder):
     else: change = event in CHANGES
     return change and isinstance(args[0], (str,bytes,os.PathLike)) and os.path.abspath(os.fsdecode(args[0])).startswith(folder)
 
-def watch(folder, last):
-    "Count the changes below `folder`, into `.changes` beside it, and end the process group before number `last`"
+def end_at(most):
+    "End this process, as by SIGKILL, once it writes a file beyond `most` bytes"
+    signal.signal(signal.SIGXFSZ, signal.SIG_DFL) # Python ignores it, which makes it an error that can be caught
+    for what,size in ((resource.RLIMIT_CORE, 0), (resource.RLIMIT_FSIZE, most)): resource.setrlimit(what, (size, resource.getrlimit(what)[1]))
+
+def watch(folder, last, most):
+    "Count the changes below `folder`; end the process group before number `last`, or after `most` bytes of the file that is written next"
     seen = [0]
     def _hook(event, args):
         if not is_change(event, args, folder): return
         seen[0] += 1
-        if seen[0]==last: os.killpg(0, signal.SIGKILL)
+        if seen[0]!=last: return
+        if most is None: os.killpg(0, signal.SIGKILL)
+        else: end_at(most)
     sys.addaudithook(_hook)
     return seen
 
-def give(command, last=None):
-    "Give a command in this process, as its shell script would"
+def give(command, last=None, most=None):
+    "Give a command in this process, as its shell script would; note its changes of the disk in `.changes` beside its folder"
     sys.argv = command.split()
-    seen,told = watch(os.getcwd(), last),Path(os.getcwd()+'.changes')
+    seen,told = watch(os.getcwd(), last, most),Path(os.getcwd()+'.changes')
     try: getattr(cli, sys.argv[0])()
     finally: told.write_text(str(seen[0]))
 
@@ -136,8 +145,12 @@ def open_one(file):
     elif file.suffix=='.html': assert file.read_text().rstrip().endswith('</html>')
     else: raise ValueError('no reader')
 
-def unreadable(folder):
-    "What can't be opened, with reasons"
+def in_run(file):
+    "Is it a file of a run?"
+    return (file.parent/'config.json').exists()
+
+def torn(folder, known):
+    "What can't be opened, with reasons, and what is written once but isn't in `known`, the sums that it may have"
     bad = []
     def _try(path, f):
         try: f(path)
@@ -145,6 +158,9 @@ def unreadable(folder):
     for file in shown(folder)[0]: _try(file, open_one)
     for o in folder.glob('*.store'): _try(o, store.Store)
     for o in folder.glob('slides/[!.]*/'): _try(o, slide.read_summary)
+    if not bad:
+        for k,v in sums(folder).items():
+            if v not in known.get(k, ()) and not (in_run(folder/k) and (folder/k).name in GROWING): bad.append(f'{k}: neither the older file nor the final one')
     return bad
 
 def parts(o):
@@ -206,38 +222,44 @@ class Trials:
         code = ended(forked(give, command, folder=folder))
         took = time.perf_counter()-begin
         if code: raise RuntimeError(f'{command}: '+Path(f'{folder}.log').read_text())
-        self.known[case] = then,took,int(Path(f'{folder}.changes').read_text())
+        before = asked(sums, self.work/f'{case}.old', folder=self.work/'data') if old else {}
+        self.known[case] = then,before,took,int(Path(f'{folder}.changes').read_text())
         return [f'{case}, forked: {o}' for o in differences(asked(sums, folder, folder=folder), then)+shown(folder)[1]]
 
-    def kill_one(self, case, folder, rng, write):
-        "Give a command and kill it, at a change of the disk or at any moment; when, in words, or None if it had ended before"
-        _,took,changes = self.known[case]
-        last,at = (int(rng.integers(1, changes+1)),None) if write else (None,rng.uniform(0, took))
-        pid = forked(give, CASES[case][1], last, folder=folder)
-        code = ended(pid, at)
+    def kill_one(self, case, folder, rng, how):
+        "Give a command and kill it; when, in words, or None if it had ended before"
+        *_,took,changes = self.known[case]
+        at,last,most = rng.uniform(0, took),int(rng.integers(1, changes+1)),int(rng.integers(0, 201))
+        give_it = (give, CASES[case][1]) if how=='any' else (give, CASES[case][1], last, most if how=='within' else None)
+        pid = forked(*give_it, folder=folder)
+        code = ended(pid, at if how=='any' else None)
         if code is None: code = kill(pid)
-        if code not in (0,-signal.SIGKILL): raise RuntimeError(f'{case}, not killed yet: '+Path(f'{folder}.log').read_text())
-        return None if code==0 else f'before change {last} of {changes}' if write else f'after {at:.2f} of {took:.2f} s'
+        with contextlib.suppress(ProcessLookupError): os.killpg(pid, signal.SIGKILL) # Whoever is left of its group
+        if code not in (0,-signal.SIGKILL,-signal.SIGXFSZ): raise RuntimeError(f'{case}, not killed yet: '+Path(f'{folder}.log').read_text())
+        said = dict(any=f'after {at:.2f} of {took:.2f} s', before=f'before change {last} of {changes}',
+                    within=f'{most} bytes into a file, after change {last} of {changes}')
+        return said[how] if code else None
 
-    def trial(self, number, case, write):
+    def trial(self, number, case, how):
         "Kill a command, look, and give it again; what came of it"
         rng,given,when = np.random.default_rng([self.seed, number]),0,None
         while when is None: # One that comes after the end doesn't count
             folder,given = self.place(case, f'{case}.{number}'),given+1
-            when = self.kill_one(case, folder, rng, write)
-        torn = asked(unreadable, folder, folder=folder)
+            when = self.kill_one(case, folder, rng, how)
+        final,old = self.known[case][:2]
+        halves = asked(torn, folder, {k:{final.get(k), old.get(k)} for k in final|old}, folder=folder)
         there = [str(o.relative_to(folder)) for o in shown(folder)[0]]+shown(folder)[1]
         command,marker = CASES[case][1],CASES[case][3]
         if marker and (folder/marker).exists(): command += ' --resume'
         code = ended(forked(give, command, folder=folder))
-        faults = [f'right after the kill: {o}' for o in torn]
+        faults = [f'right after the kill: {o}' for o in halves]
         if code: faults.append(f'{command}: exit {code}: '+Path(f'{folder}.log').read_text()[-600:].strip())
         hidden = shown(folder)[1]
-        differ = differences(asked(sums, folder, folder=folder), self.known[case][0])
+        differ = differences(asked(sums, folder, folder=folder), final)
         what = [*faults, *differ, *(f'{o} is left' for o in hidden)]
         if what: what.append(f"there after the kill: {', '.join(there) or 'nothing'}")
         shutil.rmtree(folder)
-        return dict(command=case, write=write, given=given, torn=bool(torn), identical=not (code or differ), left=bool(hidden),
+        return dict(command=case, how=how, given=given, torn=bool(halves), identical=not (code or differ), left=bool(hidden),
                     faults=[f'{case} {number}, killed {when}: {o}' for o in what])
 
 
@@ -263,9 +285,9 @@ def table(done):
     rows = []
     for case in CASES:
         mine = [o for o in done if o['command']==case]
-        count = lambda k: sum(o[k] for o in mine)
-        rows.append({'command':case, 'kills':count('given'), 'before the end':len(mine), 'of them at a change':count('write'),
-                     'all readable':len(mine)-count('torn'), 'identical':count('identical'), 'leftovers':count('left')})
+        count,ways = lambda k: sum(o[k] for o in mine),[o['how'] for o in mine]
+        rows.append({'command':case, 'kills':len(mine), 'any moment':ways.count('any'), 'before a change':ways.count('before'),
+                     'within a file':ways.count('within'), 'all whole':len(mine)-count('torn'), 'identical':count('identical'), 'leftovers':count('left')})
     rows.append(dict(pd.DataFrame(rows).drop(columns='command').sum(), command='all'))
     return pd.DataFrame(rows).to_string(index=False)
 
@@ -282,12 +304,12 @@ def main(kills, writes, seed, lanes):
         learnt = in_lanes(_learn, [['pack','repack'], ['slide','reslide'], ['train'], ['evaluate'], ['export'], ['predict']], lanes, work)
         faults = [o for found,known in learnt for case in found for o in case]
         for _,known in learnt: trials.known |= known
-        for case,(_,took,changes) in trials.known.items(): print(f'{case:9}{took:6.2f} s, {changes} changes of the disk', flush=True)
-        jobs = [(case, False) for case in plan(kills)]+[(case, True) for case in plan(writes)]
+        for case,(*_,took,changes) in trials.known.items(): print(f'{case:9}{took:6.2f} s, {changes} changes of the disk', flush=True)
+        jobs = [(case, 'any') for case in plan(kills)]+[(case, 'within' if i%2 else 'before') for i,case in enumerate(plan(writes))]
         order = np.random.default_rng(seed).permutation(len(jobs))
         done = in_lanes(trials.trial, [(int(i), *jobs[i]) for i in order], lanes, work)
     faults += [o for t in done for o in t['faults']]
-    print(table(done), *faults, f'{len(done)} kills before the end, {len(faults)} faults, {time.perf_counter()-begin:.0f} s', sep='\n')
+    print(table(done), *faults, f'{len(done)} kills, {len(faults)} faults, {time.perf_counter()-begin:.0f} s', sep='\n')
     return len(faults)
 
 if __name__=='__main__':

@@ -728,7 +728,8 @@ def _write_lists(out, failed, rank):
     rows = [read_summary(o.parent) for o in sorted(out.glob('*/summary.json'))]
     if rows: write_csv(out/'slides.csv', pd.DataFrame(rows).drop(columns=['job','note']), index=True)
     name = out/('failed.csv' if not rank else f'failed_{rank}.csv')
-    for o in (out/'slides.csv', name): sweep(o)
+    sweep(name)
+    if processes()[1]==1: sweep(out/'slides.csv') # Else another machine may be writing it, and its processes aren't known here
     name.unlink(missing_ok=True)
     if len(failed): write_csv(name, failed)
 

@@ -13,7 +13,7 @@ from fastcore.basics import patch
 
 # %% ../nbs/39_jobs.ipynb #09ab7a78
 class Cancelled(Exception): "The work has been ended: its user cancelled it or has gone, or the server stops"
-class QueueFull(Exception): "More work waits than the queue takes"
+class QueueFull(RuntimeError): "More work waits than the queue takes"
 
 class Job:
     "Work that somebody waits for"

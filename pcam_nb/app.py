@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Annotated
 
 from .guard import Guard, Rules, limited_protocol, read_auth, work_folder
-from .jobs import Cancelled, Job, JobQueue, QueueFull
+from .jobs import Cancelled, Job, JobQueue, QueueFull, run_apart
 from .sample import need
-from .service import HERE, MOST_BYTES, MOST_FILES, ONE_FILE, Service, about, example_files, safe_name
+from .service import HERE, MOST_BYTES, MOST_FILES, ONE_FILE, Service, about, example_files, safe_name, slide_apart
 from .source import SUFFIXES
 
 # %% ../nbs/42_app.ipynb #47a42bcb
@@ -105,11 +105,13 @@ def check_room(folder, length, spare=2**28):
     "Raise `OSError` unless the disk has room for `length` bytes more, and some to spare"
     if shutil.disk_usage(folder).free<length+spare: raise OSError(errno.ENOSPC, 'No space left')
 
-def slide_work(service, file, folder, max_windows, **options):
+def slide_work(server, file, folder, **options):
     "The work of a job that reads a slide, which goes afterwards"
+    s,options = server.service,dict(options, max_windows=server.max_windows)
     def _work(watch):
-        try: return service.answer_slide(file, folder, max_windows=max_windows, watch=watch, **options)
-        finally: file.unlink(missing_ok=True)
+        found = run_apart(slide_apart, (s.run.absolute(), s.device, file, folder, options), watch, server.work, server.memory, tell=sentence)
+        file.unlink()
+        return found
     return _work
 
 # %% ../nbs/42_app.ipynb #150fbedf
@@ -158,7 +160,7 @@ def add_slides(app, server):
         server.uploads += 1
         try:
             await take_upload(request, folder/'upload'/name)
-            work = slide_work(server.service, folder/'upload'/name, folder, server.max_windows, mpp=mpp, stride=stride, threshold=threshold)
+            work = slide_work(server, folder/'upload'/name, folder, mpp=mpp, stride=stride, threshold=threshold)
             job = SlideJob(work, owner, folder, sentence, name, stride)
             queue.submit(job)
         except BaseException:
@@ -214,8 +216,9 @@ class Server:
         max_windows:int=1_000_000, # Most windows of a slide
         keep:int=600,          # Seconds that a result is kept after it was last asked for
         idle:int=60,           # Seconds after which a slide that nobody asks for is given up
+        slide_mb:int=1024,     # Memory that the process of a slide may take, MB
     ):
-        self.service,self.work,self.rules,self.report,self.max_windows,self.uploads = Service(run, device),Path(work),rules or Rules(),report,max_windows,0
+        self.service,self.work,self.rules,self.report,self.max_windows,self.uploads,self.memory = Service(run, device),Path(work),rules or Rules(),report,max_windows,0,slide_mb*2**20
         self.rate,self.queue,self.line,self.batches = self.service.rate(),JobQueue(keep=keep, idle=idle),Line(),Line(20)
         self.card = None
 
@@ -302,32 +305,35 @@ def serve(
     allow_host:tuple=(),   # Further names by which it is reached, for example a proxy's
     max_upload_mb:int=1024,# Largest upload, MB
     frames:str="'none'",   # Which pages may show it in a frame, as in CSP's `frame-ancestors`
-    **options,             # For `Server`: `device`, `report`, `max_windows`, `keep`, `idle`
+    **options,             # For `Server`: `device`, `report`, `max_windows`, `keep`, `idle`, `slide_mb`
 ):
     "Serve a run until interrupted, by Ctrl-C or SIGTERM; uploads and all that is made of them go at the end"
     uvicorn = need('uvicorn', 'app')
-    rules = Rules(host.strip('[]'), tuple(o.lower() for o in allow_host), read_auth(auth), '/'+root_path.strip('/') if root_path.strip('/') else '',
+    host = host.strip('[]')
+    rules = Rules(host, tuple(o.lower() for o in allow_host), read_auth(auth), '/'+root_path.strip('/') if root_path.strip('/') else '',
                   max_upload_mb*2**20, frames=frames)
     check_port(host, port)
     with ended_by_signals(), work_folder() as work:
         server = Server(run, work, rules, **options)
-        web = uvicorn.Server(uvicorn.Config(make_app(server), host=host, port=port, log_level='critical', http=limited_protocol(), ws='none', lifespan='off',
-                                            server_header=False, proxy_headers=False, timeout_graceful_shutdown=1))
-        threading.Thread(target=_announce, args=(web,f"http://{'localhost' if host=='0.0.0.0' else host}:{port}",say), daemon=True).start()
+        web = uvicorn.Server(uvicorn.Config(make_app(server), host=host, port=port, log_level='critical', http=limited_protocol(), ws='none', lifespan='off', server_header=False,
+                                            proxy_headers=bool(allow_host), forwarded_allow_ips='127.0.0.1,::1', timeout_graceful_shutdown=1))
+        threading.Thread(target=_announce, args=(web,_address(host, port),say), daemon=True).start()
         _run_until_signal(web, server.queue, work)
 
 # %% ../nbs/42_app.ipynb #d0a41081
+def _address(host, port): return f"http://{'localhost' if host in ('0.0.0.0','::') else f'[{host}]' if ':' in host else host}:{port}"
+
 def _announce(web, address, say):
     "Tell the address once the server answers"
     while not web.started and not web.should_exit: time.sleep(.05)
     if web.started: say(address)
 
-def _run_until_signal(web, queue, work, patience=4.):
+def _run_until_signal(web, queue, work, patience=2.5):
     "Run a server until a signal ends it. Work in threads can't be ended from outside: what still runs after `patience` seconds ends with the process"
     ended = threading.Event()
     def _end():
         while not web.should_exit and not ended.wait(.1): pass
-        queue.close()
+        threading.Thread(target=queue.close, daemon=True).start()
         if ended.wait(patience): return
         shutil.rmtree(work, ignore_errors=True)
         os._exit(0)

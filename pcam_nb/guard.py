@@ -61,28 +61,40 @@ class Logins:
     "Passwords, and who has failed to know them"
     def __init__(self,
         users:dict,        # User to password
-        free:int=5,        # Failures before there is a wait
+        free:tuple=(5,30), # Failures before there is a wait: for a name from an address, and for a name from anywhere
         longest:float=60., # Longest wait, seconds
         now=time.monotonic,
     ):
         self.hashes = {k:self._hash(v) for k,v in users.items()}
-        self.free,self.longest,self.now,self.failed = free,longest,now,OrderedDict()
+        self.free,self.longest,self.now,self.failed,self.known = free,longest,now,OrderedDict(),OrderedDict()
 
     def _hash(self, password): return hashlib.sha256(password.encode('utf-8', 'surrogateescape')).digest()
 
-    def wait(self, key):
-        "Seconds that `key` has to wait until its next try"
-        n,last = self.failed.get(key, (0,0.))
-        return max(0., last+min(2.**(n-self.free), self.longest)-self.now()) if n>=self.free else 0.
+    def _keys(self, user, address):
+        "What failures are counted by, with the number that is free"
+        return [((user,address), self.free[0]), *([] if (user,address) in self.known else [((user,), self.free[1])])]
+
+    def wait(self, user, address):
+        "Seconds until the next try for `user` from `address`"
+        waits = [(*self.failed.get(k, (0,0.)), free) for k,free in self._keys(user, address)]
+        return max([0., *(last+min(2.**(n-free), self.longest)-self.now() for n,last,free in waits if n>=free)])
 
     def check(self, user, password, address):
         "None if `user` has this `password`, else the seconds to wait before the next try, from `address`; a try during the wait is not looked at"
-        key = (address, user if user in self.hashes else None)
-        if (left:=self.wait(key))>0: return left
-        if hmac.compare_digest(self.hashes.get(user, b''), self._hash(password)): return self.failed.pop(key, None) and None
-        self.failed[key] = (self.failed.pop(key, (0,0.))[0]+1, self.now())
-        while len(self.failed)>10_000: self.failed.popitem(last=False)
-        return self.wait(key)
+        user = user[:200]
+        if (left:=self.wait(user, address))>0: return left
+        if hmac.compare_digest(self.hashes.get(user, b''), self._hash(password)):
+            self.failed.pop((user,address), None)
+            return self._keep(self.known, (user,address), True)
+        for k,_ in self._keys(user, address): self._keep(self.failed, k, (self.failed.get(k, (0,0.))[0]+1, self.now()))
+        return self.wait(user, address)
+
+    def _keep(self, where, key, value, most=20_000):
+        "Put into a dict, the oldest of which are forgotten"
+        where[key] = value
+        where.move_to_end(key)
+        while len(where)>most: where.popitem(last=False)
+
 
 # %% ../nbs/38_guard.ipynb #c7477bc8
 def read_basic(
@@ -321,9 +333,10 @@ def work_folder(
         for o in place.glob(f'{PREFIX}*'):
             if is_left(o): shutil.rmtree(o, ignore_errors=True)
     folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=place))
-    lives = open(folder/'.lives', 'w')
+    lives = open(folder/'.begins', 'w')
     try:
         with suppress(ImportError): (fcntl:=need('fcntl', 'app')).flock(lives, fcntl.LOCK_EX)
+        (folder/'.begins').rename(folder/'.lives') # Locked already when others see it
         yield folder
     finally:
         lives.close()

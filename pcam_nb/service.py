@@ -5,16 +5,18 @@
 # %% auto #0
 __all__ = ['MOST_PIXELS', 'MOST_REGION', 'MOST_FILES', 'MOST_BYTES', 'PLAIN', 'TIFFS', 'IN_TIFF', 'LEFT_OUT', 'ONE_FILE', 'HERE',
            'Service', 'read_upload', 'check_whole', 'check_region', 'safe_name', 'zip_entries', 'batch_entries',
-           'enlarge', 'as_bytes', 'view_size', 'slide_view', 'slide_places', 'about', 'example_files']
+           'enlarge', 'as_bytes', 'answer_slide', 'slide_apart', 'view_size', 'slide_view', 'slide_places', 'about',
+           'example_files']
 
 # %% ../nbs/40_service.ipynb #beb65352
-import io, json, math, re, threading, time, warnings, zipfile, zlib
+import io, json, math, re, shutil, threading, time, warnings, zipfile, zlib
 from pathlib import Path
 
 import numpy as np, pandas as pd, torch
 from fastcore.basics import patch
 from matplotlib import colormaps
 from PIL import Image
+from tqdm import tqdm
 from .evaluate import ALONE, figures, judge, look_again, operating_points, read_valid, write_card
 from .explain import overlay, ways
 from .explore import data_uri, html_table
@@ -31,8 +33,7 @@ class Service:
         run:str|Path,    # Folder of a run
         device:str=None, # Where to compute; default: CUDA where there is one
     ):
-        self.run,self.predictor = Path(run),Predictor.load(run, device)
-        self.scanner = Predictor.load(run, device) # Slides take minutes; their network is another, so that they hold up no patch
+        self.run,self.device,self.predictor = Path(run),device,Predictor.load(run, device)
         self.config,self.valid = self.predictor.config,read_valid(run, self.predictor.config)
         self.points,self.band = operating_points(*self.valid[:2]),look_again(*self.valid[:2])
         self.threshold,self.methods,self.alone = self.config.threshold,ways(self.predictor),threading.Lock()
@@ -57,7 +58,7 @@ class Service:
         with self.alone: return self.methods[method](self.predictor, x[None])[0] # Grad-CAM leaves hooks in the network for a moment
 
 # %% ../nbs/40_service.ipynb #f6e7382e
-MOST_PIXELS,MOST_REGION = 4096**2,10**8 # Of the image of a patch; of a region that is not a scanner file
+MOST_PIXELS,MOST_REGION = 4096**2,5*10**7 # Of the image of a patch; of a region that is not a scanner file
 MOST_FILES,MOST_BYTES = 400,200*2**20   # Of a batch, unpacked
 
 def read_upload(
@@ -218,15 +219,15 @@ def rate(self:Service, stride=32, least=.1):
     "Windows a second that the network scores, measured on a small region"
     rows,x = 8,np.random.default_rng(0).uniform(0, 255, (SIZE+7*stride,)*2+(3,)).astype(np.float32)
     wanted,n,begin = np.ones((rows,rows), bool),0,time.perf_counter()
-    self.scanner.map_logits(x, wanted, stride)
+    self.predictor.map_logits(x, wanted, stride)
     begin = time.perf_counter()
     while (seconds:=time.perf_counter()-begin)<least or not n:
-        self.scanner.map_logits(x, wanted, stride)
+        self.predictor.map_logits(x, wanted, stride)
         n += wanted.size
     return n/seconds
 
-@patch
-def answer_slide(self:Service,
+def answer_slide(
+    predictor:Predictor,
     file:str|Path,        # Scanner file or image
     folder:str|Path,      # Folder to write into
     mpp:float=None,       # µm per px of the file; default: what it says
@@ -235,19 +236,26 @@ def answer_slide(self:Service,
     max_windows:int=None, # Refuse a slide with more windows
     watch=None,           # See `read_slide`
 )->dict:                  # What JSON holds: `summary`, `table`, `files` in `folder`/files, `view` and `places`, whose images are in `folder`/view
-    "Read a slide; raises `ValueError`, `OSError` or `ImportError` with a reason, and what `watch` raises"
+    "Read a slide, or go on where a process was ended; raises `ValueError`, `OSError` or `ImportError` with a reason, and what `watch` raises"
     check_region(file)
     out,view,file = Path(folder)/'files',Path(folder)/'view',Path(file)
     job = dict(slide=file.name, mpp=mpp, stride=stride, threshold=threshold)
-    summary = read_slide(self.scanner, file, out, mpp, stride, threshold=threshold, job=job, progress=False, max_windows=max_windows, watch=watch)
+    summary = read_slide(predictor, file, out, mpp, stride, threshold=threshold, job=job, resume=True, progress=False, max_windows=max_windows, watch=watch)
     n = summary['windows'] # All are scored; what is left are images
-    scan = Scan(file, mpp, self.config.um_per_px, stride, watch and (lambda *_: watch(n, n)))
+    scan = Scan(file, mpp, predictor.config.um_per_px, stride, watch and (lambda *_: watch(n, n)))
     with open_image(out/'heatmap.tif') as im: p = np.array(im)
+    shutil.rmtree(view, ignore_errors=True) # Of one that was ended as it wrote
     view.mkdir()
     return dict(summary={k:v for k,v in summary.items() if k!='job'}, table=summary_table(summary).reset_index().to_numpy().tolist(),
                 files=sorted(o.name for o in out.iterdir()), view=slide_view(scan, p, out, view), places=slide_places(scan, p, view))
 
 # %% ../nbs/40_service.ipynb #b1c8e2ea
+def slide_apart(watch, run, device, file, folder, options):
+    "`answer_slide` in a process of its own; of what is wrong with a file it doesn't tell what its library says, which may hold what other files hold"
+    tqdm.set_lock(threading.RLock()) # Not one between processes, which a process that is ended leaves behind
+    try: return answer_slide(Predictor.load(run, device), file, folder, watch=watch, **options)
+    except ValueError as e: raise ValueError(re.sub(r'damaged \(.*\)', 'damaged', str(e), flags=re.S)) from None
+
 def view_size(scan):
     "Px of the grid for one of the image on the page, and the height and width that it shows, in px of the grid"
     f = -(-max(scan.size)//1400)

@@ -170,8 +170,12 @@ class Patch extends Asking {
   }
   async example(url, name) {
     $('patch-file').value = ''
+    this.file = null
     const now = this.begin()
-    try { this.look(new File([await (await ask(url)).blob()], name)) } catch (e) { this.fail(e, now) }
+    try {
+      const blob = await (await ask(url, {signal: now.signal})).blob()
+      if (this.now === now) this.look(new File([blob], name))
+    } catch (e) { this.fail(e, now) }
   }
   async look(file) {
     this.file = file
@@ -207,11 +211,11 @@ const wait = ms => new Promise(done => setTimeout(done, ms))
 class Slide extends Asking {
   constructor() {
     super('slide')
-    this.file = this.id = null
+    this.file = this.id = this.read_at = null
     this.urls = []
-    this.threshold = thresholdControl('slide', () => {})
+    this.threshold = thresholdControl('slide', () => this.stale())
     takeFiles('slide', files => this.choose(files[0]))
-    for (const o of ['slide-mpp', 'slide-stride']) $(o).addEventListener('change', () => { if (!$('slide-found').hidden) this.begin() })
+    for (const o of ['slide-mpp', 'slide-stride']) $(o).addEventListener('input', () => this.begin()) // What was read, or is, is of another size
     $('slide-start').addEventListener('click', () => this.read())
     $('slide-cancel').addEventListener('click', () => { this.begin(); $('slide-hint').textContent = 'Cancelled.' })
     $('opacity').addEventListener('input', () => this.fade())
@@ -232,6 +236,8 @@ class Slide extends Asking {
     $('summary').tBodies[0].replaceChildren()
     this.urls.forEach(URL.revokeObjectURL)
     this.urls = []
+    this.read_at = null
+    this.stale()
     $('slide-start').disabled = false
   }
   choose(file) {
@@ -292,6 +298,12 @@ class Slide extends Asking {
     for (const o of job.files) $('files').append(make('li', {}, make('button', {text: o, onclick: () => this.download(job, o)})))
     $('slide-progress').hidden = $('slide-hint').hidden = true
     $('slide-found').hidden = $('slide-start').disabled = false
+    this.read_at = job.summary.threshold
+    this.stale()
+  }
+  stale() { // Regions and summary are of the threshold that they were read with
+    $('slide-stale').hidden = !this.read_at || this.read_at === this.threshold()
+    $('slide-stale').textContent = `Regions and summary are of the threshold ${this.read_at ? short(this.read_at) : ''}. Read the slide again for another`
   }
   async download(job, name) {
     try { save(await (await ask(`api/slides/${job.id}/files/${encodeURIComponent(name)}`)).blob(), name) }
@@ -373,7 +385,7 @@ class Batch extends Asking {
     rows.sort((a, b) => by ? by(a) - by(b) : a.id < b.id ? -1 : a.id > b.id ? 1 : 0)
     $('batch-state').textContent = `${rows.length.toLocaleString('en')} patches, ${rows.filter(o => o.probability >= t).length.toLocaleString('en')} of them called tumour at ${short(t)}.`
     $('left-out').replaceChildren(...bad.length ? [make('p', {text: `${bad.length} left out:`}), make('ul', {}, ...bad.slice(0, 50).map(o => make('li', {text: `${o.id}: ${o.reason}`})))] : [])
-    $('histogram').replaceChildren(histogram(rows.map(o => o.probability), t))
+    $('histogram').replaceChildren(...rows.length ? [histogram(rows.map(o => o.probability), t)] : [])
     $('rows').tBodies[0].replaceChildren(...rows.map(o => make('tr', {}, make('td', {text: o.id}), make('td', {text: fixed(o.probability, 4)}),
       make('td', {text: o.probability >= t ? 'tumour' : 'no tumour'}), make('td', {text: refers(o.probability) ? 'refer to a pathologist' : ''}))))
     $('batch-found').hidden = false

@@ -131,7 +131,7 @@ def disk_fault(e):
     return isinstance(e, OSError) and e.errno in FULL
 
 # %% ../nbs/00_files.ipynb #fe0899de
-FORMULA = ('=','+','-','@','\t','\r') # What a formula begins with in a spreadsheet
+FORMULA = ('=','+','-','@','\t','\r','＝','＋','－','＠') # What a formula begins with in a spreadsheet
 
 def no_formula(o):
     "A text as a spreadsheet shows it, with an apostrophe before what it would take for a formula; other values as they are"
@@ -146,7 +146,7 @@ def write_csv(
     "Write a table that people open: texts that a spreadsheet would run begin with an apostrophe; see `write_file`"
     safe = df.apply(lambda c: c if c.dtype.kind in 'iufb' else c.map(no_formula)) if len(df) else df
     if index: safe = safe.set_axis(safe.index.map(no_formula))
-    return write_file(path, lambda f: safe.rename(columns=no_formula).to_csv(f, index=index, **kwargs))
+    return write_file(path, lambda f: safe.rename(columns=no_formula).to_csv(f, index=index, errors='backslashreplace', **kwargs))
 
 # %% ../nbs/00_files.ipynb #21ac87d1
 class Busy(RuntimeError): "Another process is writing the same output"

@@ -9,7 +9,7 @@ __all__ = ['LOOPBACK', 'PREFIX', 'split_host', 'is_address', 'Rules', 'Logins', 
 # %% ../nbs/38_guard.ipynb #296ab080
 import asyncio, base64, errno, hashlib, hmac, html, ipaddress, json, os, re, secrets, shutil, tempfile, time
 from collections import OrderedDict
-from contextlib import contextmanager, suppress
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -39,8 +39,10 @@ class Rules:
     allow_hosts:tuple=()    # Further names that it is reached by, for example through a proxy
     users:dict=None         # User to password; None: nobody has to log in
     root_path:str=''        # Path under which a proxy shows the application
-    max_bytes:int=2**30     # Largest body of a request
-    requests:int=64         # Requests at a time
+    bodies:dict=field(default_factory=dict) # Path to the largest body that it takes, in bytes, and how many are taken at a time; others take `max_bytes`
+    max_bytes:int=2**16     # Largest body of other requests
+    requests:int=128        # Requests at a time
+    patience:float=60.      # Seconds that a request waits until its body is taken
     silence:float=20.       # Seconds to wait for the next part of a body, or for a client that doesn't read its answer
     slowest:float=10_000.   # Bytes a second that a body must bring on average, after `grace`
     grace:float=30.         # Seconds
@@ -137,7 +139,7 @@ class Refusal(Exception):
 class Guard:
     "An ASGI application that lets through to `app` what `rules` allow, and puts into its scope whose request it is, `owner`"
     def __init__(self, app, rules:Rules):
-        self.app,self.rules,self.headers,self.now = app,rules,headers_for(rules),0
+        self.app,self.rules,self.headers,self.now,self.places = app,rules,headers_for(rules),0,{}
         self.logins = Logins(rules.users) if rules.users is not None else None
 
     async def __call__(self, scope, receive, send):
@@ -154,9 +156,23 @@ class Guard:
                 if self.now>=self.rules.requests: raise Refusal(503, 'The server is busy. Try again in a few seconds', retry_after=5)
                 visit.check_length()
             self.now += not health
-            try: await self.app(scope, visit.receive, visit.send)
+            try:
+                async with self.place_for(visit): await self.app(scope, visit.receive, visit.send)
             finally: self.now -= not health
         except Refusal as e: await visit.refuse(e)
+
+    @asynccontextmanager
+    async def place_for(self, visit):
+        "Wait for a place, where bodies are taken a few at a time; refuses when that takes too long"
+        if visit.path not in self.rules.bodies or not visit.has_body():
+            yield
+            return
+        place = self.places.setdefault(visit.path, asyncio.Semaphore(self.rules.bodies[visit.path][1]))
+        try: await asyncio.wait_for(place.acquire(), self.rules.patience)
+        except TimeoutError: raise Refusal(503, 'The server is busy. Try again in a few seconds', retry_after=5) from None
+        visit.begin = time.monotonic()
+        try: yield
+        finally: place.release()
 
 # %% ../nbs/38_guard.ipynb #b4c1ad13
 class Visit:
@@ -166,6 +182,7 @@ class Visit:
         self.headers = {k.decode('latin-1').lower():v.decode('latin-1') for k,v in scope['headers']}
         self.path = '/'+scope['path'].removeprefix(self.rules.root_path).lstrip('/')
         self.begin,self.got,self.more,self.started,self.over = time.monotonic(),0,True,False,False
+        self.most = self.rules.bodies.get(self.path, (self.rules.max_bytes,))[0]
 
     def check_host(self):
         "Refuse a request for a server of another name"
@@ -205,12 +222,12 @@ def find_owner(self:Visit):
 def check_length(self:Visit):
     "Refuse a body that says that it is too large"
     length = self.headers.get('content-length', '0')
-    if not length.isdecimal() or int(length)>self.rules.max_bytes: raise self.too_large()
+    if not length.isdecimal() or int(length)>self.most: raise self.too_large()
 
 @patch
 def too_large(self:Visit):
     "The refusal of a body that is too large"
-    return Refusal(413, f'The upload is larger than {self.rules.max_bytes/2**20:,.0f} MB')
+    return Refusal(413, f'The upload is larger than {self.most/2**20:,.3g} MB')
 
 # %% ../nbs/38_guard.ipynb #1f8737ef
 @patch
@@ -223,7 +240,7 @@ async def receive(self:Visit):
         self.got += len(message.get('body', b''))
         self.more = message.get('more_body', False)
         late = time.monotonic()-self.begin-self.rules.grace
-        if self.got>self.rules.max_bytes: raise self.too_large()
+        if self.got>self.most: raise self.too_large()
         if self.more and late>0 and self.got<late*self.rules.slowest: raise TimeoutError
     except TimeoutError: return await self.give_up(Refusal(408, 'The upload came too slowly'))
     except Refusal as e: return await self.give_up(e)
@@ -267,7 +284,7 @@ async def refuse(self:Visit, refusal):
 @patch
 async def drain(self:Visit, most=2**28):
     "Read what the client still sends, and throw it away"
-    while self.more and self.has_body() and self.got<most+self.rules.max_bytes:
+    while self.more and self.has_body() and self.got<most+self.most:
         message = await self._receive()
         self.got += len(message.get('body', b''))
         self.more = message.get('more_body', False)

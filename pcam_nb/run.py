@@ -77,7 +77,7 @@ class RunConfig:
             raise ValueError(f'arch is {_short(self.arch)}: it should be the name of a network')
         check_number('size', self.size, SIZE, SIZE, whole=True)
         check_number('um_per_px', self.um_per_px, .01, 100)
-        for name,low in dict(mean=-1, std=0).items(): self._channels(name, low)
+        for name,low in dict(mean=0, std=1e-4).items(): self._channels(name, low)
         check_number('threshold', self.threshold, 0, 1, above=True)
         check_number('temperature', self.temperature, 0, 1e6, above=True)
         self._names()
@@ -89,7 +89,7 @@ class RunConfig:
         "Check `mean` or `std`, and make it a tuple"
         value = getattr(self, name)
         if not isinstance(value, (list,tuple)) or len(value)!=3: raise ValueError(f'{name} is {_short(value)}: it should be three numbers, one a channel')
-        for o in value: check_number(name, o, max(low, 0), 1, above=low==0)
+        for o in value: check_number(name, o, low, 1)
         object.__setattr__(self, name, tuple(map(float, value)))
 
     def _names(self):

@@ -155,7 +155,7 @@ class Scan:
         whole = [int(n/s+1e-6) for n,s in zip(self.file.levels[self.level][::-1], self.scale)]
         if min(whole)<SIZE: raise ValueError(f'is {whole[1]}×{whole[0]} px at {um:g} µm per px, smaller than a window of {SIZE}×{SIZE}')
         self.rows,self.cols = [(n-SIZE)//stride+1 for n in whole]
-        if max_windows and self.rows*self.cols>4*max_windows: raise ValueError(f'has a grid of {self.rows*self.cols:,} windows, more than '
+        if max_windows is not None and (n:=max(self.rows*self.cols, math.prod((o-SIZE)//32+1 for o in whole)))>4*max_windows: raise ValueError(f'has a grid of {n:,} windows, more than '
             f'four times the limit of {max_windows:,}: raise --max-windows, or take a larger --stride')
         self.size = tuple(SIZE+(n-1)*stride for n in (self.rows,self.cols))
         self.pixels = lru_cache(24)(self._pixels)

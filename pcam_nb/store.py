@@ -28,12 +28,13 @@ def read_array(
     "Read an array, never a pickle; raises `ValueError` with a short reason unless it is of this kind"
     file = Path(file)
     try:
-        with reading(file): x = np.load(file, mmap_mode=mmap, allow_pickle=False)
+        with reading(file), open(file, 'rb') as f: # Mapped first: what its head says of its size may be a lie
+            x = np.load(file, mmap_mode=mmap or 'r', allow_pickle=False)
     except (ValueError, EOFError) as e: raise ValueError(f"{file.name}: {str(e).splitlines()[0]}") from None
     if not isinstance(x, np.ndarray) or x.dtype!=dtype or x.ndim!=len(shape) or any(b not in (None,a) for a,b in zip(x.shape, shape)):
         what = f'{x.dtype} {x.shape}' if isinstance(x, np.ndarray) else 'several arrays'
         raise ValueError(f"{file.name} holds {what} instead of {np.dtype(dtype)} {'×'.join('N' if o is None else str(o) for o in shape)}")
-    return x
+    return x if mmap else np.array(x)
 
 def save_array(path, x):
     "Write an array as `np.save` does, whose own errors don't say that a disk is full; see `write_file`"

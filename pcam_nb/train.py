@@ -6,11 +6,11 @@
 __all__ = ['METRICS', 'PatchLoss', 'patch_metrics', 'check_precision', 'choose_precision', 'cpu_can', 'cast_training', 'Bfloat16',
            'PatchLearner', 'patch_learner', 'Accumulate', 'join_processes', 'share_gradients', 'bare', 'Recipe',
            'SmoothLabels', 'AverageWeights', 'kept_model', 'run_config', 'write_split', 'SeedEpoch', 'SaveRun', 'plain',
-           'fit_temperature', 'start_run', 'as_begun', 'read_checkpoint', 'Run', 'kept_chance', 'train', 'finish_run',
-           'recipe_callbacks']
+           'fit_temperature', 'start_run', 'as_begun', 'read_checkpoint', 'is_history', 'Run', 'kept_chance', 'train',
+           'finish_run', 'recipe_callbacks', 'check_moments']
 
 # %% ../nbs/07_train.ipynb #ade093b1
-import html, importlib.metadata, io, pickle, platform, random, time, types, warnings
+import html, importlib.metadata, io, math, pickle, platform, random, time, types, warnings
 from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, dataclass, fields, replace
 import numpy as np, pandas as pd, safetensors.torch as st, sklearn.metrics as skm
@@ -369,10 +369,15 @@ def read_checkpoint(out):
         raise ValueError(f"'{file}' holds more than tensors and numbers, or is damaged, and was not loaded: it could run a program. {hint}") from None
     except (RuntimeError, EOFError, OSError, ValueError, KeyError, AttributeError, TypeError) as e:
         raise ValueError(f"'{file}' is damaged ({(str(e) or type(e).__name__).splitlines()[0]:.200}). {hint}") from None
-    if not (isinstance(state, dict) and {'model','average','opt','history'}<=set(state) and isinstance(state['history'], list)
-            and all(isinstance(o, dict) and {'epoch','auc'}<=set(o) for o in state['history'])):
+    if not (isinstance(state, dict) and {'model','average','opt','history'}<=set(state) and is_history(state['history'])):
         raise ValueError(f"'{file}' is no checkpoint of a training. {hint}")
     return state
+
+def is_history(rows):
+    "Are these the epochs of a training, from the first on, with finite numbers?"
+    number = lambda v: isinstance(v, (int,float)) and not isinstance(v, bool) and math.isfinite(v)
+    return (isinstance(rows, list) and all(isinstance(o, dict) and {'epoch','auc','train_loss'}<=set(o) and all(map(number, o.values())) for o in rows)
+            and [o['epoch'] for o in rows]==list(range(len(rows))) and all(0<=o['auc']<=1 for o in rows))
 
 # %% ../nbs/07_train.ipynb #37e8640e
 class Run(type(Path())):
@@ -464,12 +469,20 @@ def recipe_callbacks(recipe, bs):
     if recipe.accumulate>1: cbs.append(Accumulate(recipe.accumulate*bs))
     return cbs
 
+def check_moments(opt):
+    "Raise `ValueError` unless what an optimiser remembers of its weights has their shapes, and is finite; a fused step would read beyond it"
+    for p,o in opt.opt.state.items():
+        for k,v in o.items():
+            if not isinstance(v, torch.Tensor) or v.shape not in (p.shape,torch.Size()) or (k!='step' and v.shape!=p.shape) or not v.isfinite().all(): raise ValueError(k)
+
 def _load_state(learn, out, recipe, state):
     "Give a Learner the weights and the optimiser of a checkpoint; raises `ValueError` if they are another network's"
     learn.create_opt()
+    if len(state['history'])>recipe.epochs: raise ValueError(f"'{out/'checkpoint.pt'}' has seen {len(state['history'])} epochs; {recipe.epochs} are asked for")
     try:
         learn.model.load_state_dict(state['model'])
         learn.opt.load_state_dict(state['opt'])
+        check_moments(learn.opt)
         if recipe.average:
             learn.average_weights.before_fit()
             learn.average_weights.average.load_state_dict(state['average'])

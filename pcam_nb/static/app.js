@@ -34,9 +34,9 @@ async function ask(path, options = {}) {
   throw new Error(said)
 }
 const query = o => '?' + new URLSearchParams(Object.entries(o).filter(([, v]) => v !== null && v !== ''))
-function tooLarge(files) {
-  const n = files.reduce((sum, o) => sum + o.size, 0)
-  if (n > run.max_bytes) throw new Error(`${(n / 2 ** 20).toFixed(0)} MB are more than the ${(run.max_bytes / 2 ** 20).toFixed(0)} MB that this server takes`)
+function tooLarge(files, what) {
+  const n = files.reduce((sum, o) => sum + o.size, 0), most = run.max_bytes[what]
+  if (n > most) throw new Error(`${(n / 2 ** 20).toFixed(0)} MB are more than the ${(most / 2 ** 20).toFixed(0)} MB that this server takes`)
 }
 function save(blob, name) {
   const url = URL.createObjectURL(blob)
@@ -182,7 +182,7 @@ class Patch extends Asking {
     const now = this.begin()
     if (!file) return
     try {
-      tooLarge([file])
+      tooLarge([file], 'patch')
       const body = new FormData()
       body.append('file', file, file.name)
       const how = query({images: true, resize: $('patch-resize').checked, attribution: document.querySelector('[name=method]:checked').value})
@@ -254,7 +254,7 @@ class Slide extends Asking {
     const now = this.begin()
     try {
       if (!this.file) throw new Error('Choose a file first')
-      tooLarge([this.file])
+      tooLarge([this.file], 'slides')
       const how = query({name: this.file.name, mpp: this.mpp(), stride: $('slide-stride').value, threshold: this.threshold()})
       $('slide-start').disabled = true
       this.progress('Uploading …')
@@ -366,7 +366,7 @@ class Batch extends Asking {
     const now = this.begin()
     try {
       if (!this.files.length) throw new Error('Choose files first')
-      tooLarge(this.files)
+      tooLarge(this.files, 'batch')
       const body = new FormData()
       this.files.forEach(o => body.append('files', o, o.name))
       $('batch-state').textContent = 'The network is looking at them …'

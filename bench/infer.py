@@ -9,6 +9,7 @@ from fastai.vision.all import Learner
 from pcam_nb.data import channel_stats
 from pcam_nb.infer import Predictor, export_onnx
 from pcam_nb.model import make_model
+from pcam_nb.run import RunConfig, RunData
 from pcam_nb.store import open_store
 
 
@@ -47,7 +48,7 @@ def main():
     path,keep = kaggle_folder(args.data, args.n)
     store = open_store(path, path.parent/'store')
     mean,std = channel_stats(store, np.arange(len(store)))
-    config = dict(arch=args.arch, mean=mean, std=std, threshold=.5, temperature=1., data=dict(train=0, slides='none'))
+    config = RunConfig(arch=args.arch, mean=mean, std=std, data=RunData(slides='none'))
     torch.manual_seed(0)
     pred = Predictor(make_model(args.arch).eval().to(memory_format=torch.channels_last), config, args.device)
     onnx = Predictor.load(export_onnx(pred, path.parent/'model.onnx'), args.device)

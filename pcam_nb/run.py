@@ -64,7 +64,7 @@ class RunConfig:
     size:int=SIZE       # Side of a patch, px
     um_per_px:float=UM_PER_PX # µm per px of the training patches
     mean:tuple          # Of each channel over the training patches, 0–1
-    std:tuple           # Standard deviation of each channel, above 0, up to 1
+    std:tuple           # Standard deviation of each channel, 0.0001–1
     classes:tuple=('normal','tumour') # Names of label 0 and 1
     threshold:float=.5  # From which probability on a patch is called tumour, above 0, up to 1
     temperature:float=1.# What logits are divided by, above 0

@@ -6,7 +6,9 @@ Each request has to be refused (a status of 400 or more, or a closed connection)
 the run, or of another user. After each `/health` has to answer within two seconds. At the end the server's memory has to be below 2 GB, nothing may lie
 outside its folder, and no upload in it. Prints a table by kind: tried, refused, served.
 """
-import argparse, base64, io, json, os, secrets, signal, socket, subprocess, sys, tempfile, time, zipfile
+import argparse, base64, io, json, math, os, secrets, signal, socket, struct, subprocess, sys, tempfile, threading, time, zipfile
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 import httpx, numpy as np
@@ -25,7 +27,8 @@ class Server:
         env = dict(os.environ, TMPDIR=str(self.place), SECRET=MARK)
         self.process = subprocess.Popen(['pcam_app', str(run), '--port', str(self.port), '--device', 'cpu', *args, *options], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=env)
         assert str(self.port) in self.process.stdout.readline()
-        self.rows,self.faults,self.slowest = {},[],0.
+        self.rows,self.faults,self.slowest,self.peak,self.own = {},[],0.,0.,0.
+        threading.Thread(target=self.watch_memory, daemon=True).start()
 
     def web(self, session=None, **kwargs):
         return httpx.Client(base_url=f'http://127.0.0.1:{self.port}', headers={'X-Session':session} if session else {}, auth=self.auth, timeout=60, **kwargs)
@@ -71,24 +74,46 @@ class Server:
         status = int(body.split(b' ', 2)[1]) if body.startswith(b'HTTP/1') else None
         self.judge(kind, name, status, body.split(b'\r\n\r\n', 1)[-1], may)
 
-    def slide(self, kind, name, data, mpp=None, seconds=60):
+    def slide(self, kind, what, data, mpp=None, seconds=60, name=None, may=False):
         "Upload a slide, and judge what comes of it in the end"
-        session = secrets.token_hex(16)
+        session,name = secrets.token_hex(16),name or what
         with self.web(session) as web:
             try: o = web.post('/api/slides', params=dict(name=name) | (dict(mpp=mpp) if mpp else {}), content=data)
-            except httpx.TransportError: return self.judge(kind, name, None, b'')
-            if o.status_code!=202: return self.judge(kind, name, o.status_code, o.content)
+            except httpx.TransportError: return self.judge(kind, what, None, b'')
+            if o.status_code!=202: return self.judge(kind, what, o.status_code, o.content)
             id,end = o.json()['id'],time.monotonic()+seconds
             while (job:=web.get(f'/api/slides/{id}').json())['state'] in ('waiting','working') and time.monotonic()<end: time.sleep(.1)
             web.delete(f'/api/slides/{id}')
-        self.judge(kind, name, 422 if job['state']=='failed' else 200, json.dumps(job).encode())
+        self.judge(kind, what, 422 if job['state']=='failed' else 200, json.dumps(job).encode(), may)
+        if job['state'] in ('waiting','working'): self.faults.append(f'{kind}, {what}: has not ended in {seconds} s: {job}')
 
     def basic(self): return f"Authorization: Basic {base64.b64encode(':'.join(self.auth).encode()).decode()}\r\n" if self.auth else ''
 
-    def memory(self):
-        status = Path(f'/proc/{self.process.pid}/status').read_text()
-        return int(next(o for o in status.splitlines() if o.startswith('VmHWM')).split()[1])/1024
+    def children(self):
+        "Processes that the server has started: their ids"
+        parent = {int(o.parent.name):int(o.read_text().rsplit(')', 1)[1].split()[1]) for o in Path('/proc').glob('[0-9]*/stat') if is_there(o)}
+        def under(o): return o==self.process.pid or (o in parent and under(parent[o]))
+        return [o for o in parent if o!=self.process.pid and under(o)]
 
+    def watch_memory(self):
+        "Keep the most memory that the server and its processes took together, MB, and the most that it took itself; what they share counts once"
+        while self.process.poll() is None:
+            with suppress(OSError):
+                sizes = [pss(o) for o in (self.process.pid, *self.children())]
+                self.peak,self.own = max(self.peak, sum(sizes)),max(self.own, sizes[0])
+            time.sleep(.2)
+
+
+def is_there(stat):
+    "Is it the file of a process that still runs?"
+    try: return stat.read_text().rsplit(')', 1)[1].split()[0] not in 'ZX'
+    except OSError: return False
+
+def pss(pid):
+    "Memory of a process, MB; what several share is divided among them"
+    try: lines = Path(f'/proc/{pid}/smaps_rollup').read_text().splitlines()
+    except OSError: return 0.
+    return sum(int(o.split()[1]) for o in lines if o.startswith('Pss:'))/1024
 
 def png(w, h, mode='RGB'):
     f = io.BytesIO()
@@ -109,6 +134,26 @@ def zipped(entries, links=()):
             o.create_system,o.external_attr = 3,0o120777<<16
             z.writestr(o, v)
     return f.getvalue()
+
+
+def huge_tiff(w, h, tile=256, shown=False):
+    "A TIFF of `w`×`h` px in tiles that are left out or, to be shown, are all one and the same piece of noise in the colour of tissue"
+    n,data = math.ceil(w/tile)*math.ceil(h/tile),(np.random.default_rng(0).integers(-40, 40, (tile,tile,3))+(180,100,160)).astype(np.uint8).tobytes() if shown else b''
+    tags = [(256,4,1,w), (257,4,1,h), (258,3,3,8|8<<16|8<<32), (259,3,1,1), (262,3,1,2), (277,3,1,3), (322,4,1,tile), (323,4,1,tile)]
+    at = 16+8+20*(len(tags)+2)+8
+    tags += [(324,16,n,at), (325,16,n,at+8*n)]
+    return b''.join([struct.pack('<2sHHHQQ', b'II', 43, 8, 0, 16, len(tags)), *(struct.pack('<HHQQ', *o) for o in tags), bytes(8),
+                     struct.pack('<Q', (at+16*n)*shown)*n, struct.pack('<Q', len(data))*n, data])
+
+def tag_bomb(tags=200, size=2**21):
+    "A TIFF, each of whose tags points at the same bytes"
+    entries = [(256,4,1,96), (257,4,1,96), *((40_000+i,7,size,8) for i in range(tags))]
+    return struct.pack('<2sHI', b'II', 42, 8+size)+bytes(size)+struct.pack('<H', len(entries))+b''.join(struct.pack('<HHII', *o) for o in entries)+bytes(4)
+
+def disguised(head, at):
+    "The index of a slide of several files, with the mark of another kind where that has it"
+    index = b'[Virtual Microscope Specimen]\nNoLayers=1\nNoJpegColumns=1\nNoJpegRows=1\nImageFile=/etc/passwd\nMapFile=/etc/passwd\n'
+    return index.ljust(at-1, b'#')+b'\n'+head+b'=1\n' if at else head+b'\n'+index
 
 
 def paths(s, secret, run):
@@ -221,6 +266,45 @@ def files(s, patch):
     for k,v in zips.items(): s.ask('zips', k, 'POST', '/api/batch', files=dict(files=('a.zip',v)), may=k=='link')
 
 
+def bombs(s, patch):
+    "Small files that claim to be large, or to be what they are not, and forms of too many parts"
+    for k,v in {'preamble of DICOM':disguised(b'DICM', 128), 'mark of TIFF':disguised(b'II*\0', 0), 'mark of BMP':disguised(b'BM', 0), 'mark of JPEG':disguised(b'\xff\xd8\xff', 0), 'mark of CZI':disguised(b'ZISRAWFILE', 0), 'mark of SQLite':disguised(b'SQLite format 3\0', 0)}.items():
+        for o in ('dcm','svs','png','tif'): s.slide('bombs', f'index of files, {k}.{o}', v, .25)
+    bomb = tag_bomb()
+    s.ask('bombs', 'tags, patch', 'POST', '/api/patch', files=dict(file=('a.tif',bomb)))
+    s.ask('bombs', 'tags, batch', 'POST', '/api/batch', files=dict(files=('a.tif',bomb)), may=True)
+    for o in ('svs','tif'): s.slide('bombs', f'tags.{o}', bomb, .25)
+    for o in (9,100):
+        for mpp in (.25,24.): s.slide('bombs', f'{o}0,000 px without tiles, {mpp} µm/px', huge_tiff(o*10_000, o*10_000), mpp)
+    s.slide('bombs', 'one tile of 16,384 px', huge_tiff(16384, 16384, 16384), 1.)
+    s.ask('bombs', '60 images of 16 megapixels', 'POST', '/api/batch', files=dict(files=('a.zip',zipped({f'{i}.png':png(4096, 4096) for i in range(60)}))), may=True)
+    for n,size in ((900,10**5),(9,10**6)): s.ask('bombs', f'{n} fields', 'POST', '/api/patch', data={f'f{i}':'x'*size for i in range(n)}, files=dict(file=('a.png',patch)))
+    s.ask('bombs', 'a head of a part that never ends', 'POST', '/api/patch', content=b'--x\r\nContent-Disposition: form-data; name="'+b'a'*5_000_000, headers={'content-type':'multipart/form-data; boundary=x'})
+    together(s, [(png(7000, 7000, 'RGBA'),'a.png',{}) for _ in range(6)], 'bombs', '49 megapixels with transparency', True)
+
+def together(s, uploads, kind, name, may):
+    "Slides of as many sessions, read at the same time"
+    with ThreadPoolExecutor() as pool: list(pool.map(lambda o: s.slide(kind, f'{name} {o[0]}', o[1][0], 1., 180, name=o[1][1], may=may, **o[1][2]), enumerate(uploads)))
+
+def long(s):
+    "Slides that take hours, and who waits beside them"
+    hours = huge_tiff(7000, 7000, shown=True)
+    sessions = [secrets.token_hex(16) for _ in range(1 if s.auth else 6)]
+    post = lambda session,data,name,**kw: s.web(session).post('/api/slides', params=dict(name=name, mpp=.97, **kw), content=data)
+    jobs = [(o,post(o, hours, 'long.tif', stride=8).json()['id']) for o in sessions]
+    begin = time.monotonic()
+    if not s.auth:
+        s.slide('long', 'a small slide beside six that take hours', tiff(600, 500), .97, 120, may=True)
+        print(f'a small slide beside six that take hours: {time.monotonic()-begin:.0f} s')
+    codes = [post(sessions[0], tiff(200, 200), 'one more.tif') for _ in range(10)]
+    for o in codes[-2:]: s.judge('long', 'the tenth slide of one', o.status_code, o.content)
+    for session in sessions:
+        with s.web(session) as web:
+            for o in web.get('/api/slides').json(): s.judge('long', 'cancel', web.delete(f"/api/slides/{o['id']}").status_code, b'', may=True)
+    time.sleep(3)
+    if (n:=len(s.children()))>2: s.faults.append(f'long: {n-2} processes are left') # One that others come from, and one that keeps count
+
+
 def crowds(s, patch):
     "Connections that say nothing, bodies that never end, uploads that are cut off"
     idle = []
@@ -268,6 +352,7 @@ def crowds(s, patch):
 
 def passwords(s):
     "Who has none, or guesses"
+    answers = []
     with httpx.Client(base_url=f'http://127.0.0.1:{s.port}') as web:
         for o in ('/','/api/run','/static/app.js','/examples/normal%201.png','/openapi.json','/api/slides'):
             r = web.get(o)
@@ -275,6 +360,19 @@ def passwords(s):
         for o in ('Basic','Basic !!!','Basic '+base64.b64encode(b'ann').decode(),'Bearer x','Basic '+base64.b64encode(b':').decode(),'Basic '+'A'*5000,'Digest username="ann"'):
             r = web.get('/api/run', headers=dict(authorization=o))
             s.judge('passwords', o[:20], r.status_code, r.content)
+    for user in ('ann','nobody'): # A name that is there gets the answers of one that is not; and waits for all addresses together
+        seen = []
+        for i in range(2,60):
+            with httpx.Client(base_url=f'http://127.0.0.1:{s.port}', transport=httpx.HTTPTransport(local_address=f'127.0.0.{i}')) as web:
+                r = web.get('/api/run', auth=(user,f'guess {i}'))
+                seen.append((r.status_code, r.json()['error'].rstrip('0123456789 s')))
+                s.judge('passwords', f'{user} from 127.0.0.{i}', r.status_code, r.content)
+        answers.append(seen)
+    if answers[0]!=answers[1]: s.faults.append(f'passwords: answers tell which user there is: {answers}')
+    if answers[0][-1][0]!=429: s.faults.append('passwords: guesses from many addresses have not to wait')
+    with s.web() as web: # Who has the password is not kept out, from where it was used before
+        if web.get('/api/run').status_code!=200: s.faults.append('passwords: who guesses keeps out who knows')
+    with httpx.Client(base_url=f'http://127.0.0.1:{s.port}') as web:
         seen = []
         for i in range(30):
             r = web.get('/api/run', auth=('ann',f'guess {i}'))
@@ -300,6 +398,8 @@ def attack(run, tmp, auth=None):
         protocol(s)
         values(s, patch)
         files(s, patch)
+        bombs(s, patch)
+        long(s)
         crowds(s, patch)
         with s.web() as w: # It still does what it is for
             o = w.post('/api/patch', files=dict(file=('a.png',patch)))
@@ -309,7 +409,7 @@ def attack(run, tmp, auth=None):
         uploads = lambda: [str(o) for o in s.place.rglob('*') if o.is_file() and o.name!='.lives']
         while uploads() and time.monotonic()<end: time.sleep(1)
         if left:=uploads(): s.faults.append(f'uploads are left: {left[:5]}')
-        if (peak:=s.memory())>2000: s.faults.append(f'memory reached {peak:,.0f} MB')
+        if s.peak>2000: s.faults.append(f'memory reached {s.peak:,.0f} MB')
         if outside:=[str(o) for o in s.place.iterdir() if not o.name.startswith('pcam_app_')]: s.faults.append(f'outside its folder: {outside}')
         if Path('/tmp/owned').exists(): s.faults.append('an EPS file was run')
     finally:
@@ -320,7 +420,7 @@ def attack(run, tmp, auth=None):
     if list(s.place.iterdir()): s.faults.append('its folder is left')
     print(f"{'with' if auth else 'without'} a password: {'kind':12}{'tried':>8}{'refused':>9}{'served':>8}")
     for k,(tried,refused,served) in s.rows.items(): print(f'{"":{21 if auth else 24}}{k:12}{tried:8}{refused:9}{served:8}')
-    print(f'{sum(o[0] for o in s.rows.values())} requests; /health at most {s.slowest:.2f} s; memory at most {peak:,.0f} MB', flush=True)
+    print(f'{sum(o[0] for o in s.rows.values())} requests; /health at most {s.slowest:.2f} s; memory at most {s.peak:,.0f} MB with its processes, {s.own:,.0f} MB without', flush=True)
     return s.faults
 
 

@@ -6,7 +6,7 @@
 __all__ = ['Cancelled', 'Suspended', 'QueueFull', 'Job', 'JobQueue', 'Lost', 'limit_memory', 'run_apart']
 
 # %% ../nbs/39_jobs.ipynb #c4b37d28
-import json, multiprocessing, os, secrets, shutil, signal, sys, threading, time
+import json, math, multiprocessing, os, secrets, shutil, signal, sys, threading, time
 from pathlib import Path
 
 from fastcore.basics import patch
@@ -27,7 +27,8 @@ class Job:
         self.work,self.owner,self.folder,self.tell,self.id = work,owner,Path(folder),tell,secrets.token_urlsafe(18)
         self.state,self.done,self.total,self.result,self.error = 'waiting',0,None,None,None
         self.seen,self.used,self.since = time.monotonic(),0.,None # Last asked for; seconds of work; since when it has its turn
-        self.stop,self.suspend,self.began = threading.Event(),threading.Event(),0.
+        self.stop,self.suspend = threading.Event(),threading.Event()
+        self.best,self.ahead_since = 0,math.inf # How far it has ever come; since when it has come further than before it had its place
 
     @property
     def ended(self): return self.state in ('done','failed','cancelled')
@@ -44,7 +45,7 @@ class JobQueue:
         started:int=3,    # Jobs that have begun, and hold memory
         waiting:int=30,   # Jobs that have not ended
         turn:float=1.,    # Seconds of work after which another may have its turn
-        place:float=15.,  # Seconds after which a job may have to give up its place
+        place:float=15.,  # Seconds after which a job may have to give up its place, from when it has come further than the last time
         idle:float=60.,   # Seconds after which a job that nobody asks for ends
         keep:float=600.,  # Seconds that a result is kept after somebody has asked for it
     ):
@@ -84,7 +85,7 @@ def _start(self:JobQueue):
     for job in list(self.jobs.values()):
         if job.state!='waiting' or any(o.owner==job.owner for o in on): continue
         if len(on)>=self.started: return self._make_place(on)
-        job.used,job.began = min((o.used for o in on), default=0.),time.monotonic()
+        job.used,job.ahead_since = min((o.used for o in on), default=0.),math.inf
         job.state = 'working'
         on.append(job)
         self.threads = [o for o in self.threads if o.is_alive()]+[threading.Thread(target=self._work, args=(job,), daemon=True)]
@@ -92,11 +93,11 @@ def _start(self:JobQueue):
 
 @patch
 def _make_place(self:JobQueue, on):
-    "Have the job that has had its place longest give it up, if that is long enough; under the lock"
+    "Have the job that has gained most in its place give it up, if that is long enough; under the lock"
     if any(o.suspend.is_set() for o in on): return
-    oldest = min(on, key=lambda o: o.began)
-    if time.monotonic()-oldest.began<self.place: return
-    oldest.suspend.set()
+    first = min(on, key=lambda o: o.ahead_since)
+    if time.monotonic()-first.ahead_since<self.place: return
+    first.suspend.set()
     self.change.notify_all()
 
 @patch
@@ -124,6 +125,7 @@ def _work(self:JobQueue, job):
 def watch(self:JobQueue, job, done, total):
     "Note how far a job is, and let it go on when it is its turn; raises `Cancelled`"
     job.done,job.total = done,total
+    if done>job.best: job.best,job.ahead_since = done,min(job.ahead_since, time.monotonic())
     self._wait_turn(job)
 
 @patch

@@ -65,6 +65,13 @@ def _deep(im):
     bits = im.tag_v2.get(258, 8) if hasattr(im, 'tag_v2') else 8
     return im.mode[0] in 'IF' or ';16' in str(im.tile) or np.max(bits)>8
 
+def _as_rgb(im, rows=1024):
+    "The pixels of an open image, uint8 h×w×3; of a large one in strips, as Pillow copies what it hands over twice"
+    if im.height<=rows: return np.asarray(im if im.mode=='RGB' else im.convert('RGB'))
+    out = np.empty((im.height,im.width,3), np.uint8)
+    for y in range(0, im.height, rows): out[y:y+rows] = np.asarray(im.crop((0,y,im.width,min(y+rows,im.height))).convert('RGB'))
+    return out
+
 # %% ../nbs/01_source.ipynb #82542656
 def read_plain(
     data:bytes, # A whole file
@@ -97,7 +104,7 @@ def read_image(
     if (im:=read_plain(data)) is not None: return im
     try:
         with open_image(io.BytesIO(data) if whole else file) as im:
-            if not _deep(im): return np.asarray(im if im.mode=='RGB' else im.convert('RGB'))
+            if not _deep(im): return _as_rgb(im)
     except Image.UnidentifiedImageError: raise ValueError('not a picture') from None
     except _BROKEN as e: raise ValueError(f'damaged ({str(e) or type(e).__name__})'.replace('\n', ' ')) from None
     raise ValueError('more than 8 bits a channel. Convert it to 8 bits first')

@@ -130,6 +130,13 @@ def use_slide(visit, predictor, slide, tmp):
     expect(page.locator('#mark')).to_be_visible()
     names = page.locator('#files button').all_inner_texts()
     assert names==sorted(o.name for o in (tmp/'read').iterdir()), names
+    number,note = page.locator('#slide-number'),page.locator('#slide-stale')
+    expect(note).to_be_hidden()
+    number.fill('0.9')
+    number.press('Enter')
+    expect(note).to_contain_text(f'are of the threshold {float(f"{predictor.config.threshold:.4g}"):g}')
+    page.get_by_label(re.compile('default threshold')).nth(1).check()
+    expect(note).to_be_hidden()
     tiles = visit.download(page.get_by_role('button', name='tiles.csv'))
     assert np.allclose(pd.read_csv(tiles), pd.read_csv(tmp/'read'/'tiles.csv'), atol=1e-4)
 
@@ -201,6 +208,45 @@ def use_wrongly(visit, tmp):
     expect(page.locator('#rows tbody tr')).to_have_count(0)
 
 
+def answer_late(visit, part):
+    "From now on, whatever the page asks for under an address with `part` comes a second late, though it is no longer wanted"
+    visit.page.evaluate("""part => { window.asks ||= fetch; window.fetch = (url, o = {}) => url.includes(part)
+        ? new Promise(done => setTimeout(() => done(window.asks.call(window, url, {...o, signal: undefined})), 1000)) : window.asks.call(window, url, o) }""", part)
+
+
+def use_in_haste(visit, predictor, files, slide, tmp):
+    "What comes late is of an input that is there no more; what was changed meanwhile is not what is read"
+    page,said,first,second = visit.page,visit.page.locator('#patch-said'),*files[:2]
+    visit.open('Patch')
+    late,wanted = percent(float(predictor.predict(read_image(first), 8)[0])),percent(float(predictor.predict(read_image(second), 8)[0]))
+    assert late!=wanted
+    for part,begin in (('examples/',lambda: page.locator('#examples button').first.click()), ('api/patch',lambda: visit.upload('patch', first))):
+        answer_late(visit, part)
+        begin()
+        answer_late(visit, 'nothing')
+        visit.upload('patch', second)
+        expect(said.locator('.big')).to_have_text(wanted)
+        page.wait_for_timeout(1500)
+        expect(said.locator('.big')).to_have_text(wanted)
+        assert page.locator('#patch-views figure').count()==2
+    visit.upload('patch', tmp/'text.png')
+    expect(page.locator('#patch-error')).to_be_visible()
+    page.locator('#patch-resize').check()
+    page.wait_for_timeout(500)
+    expect(page.locator('#patch-said .verdict, #patch-views img')).to_have_count(0)
+    page.locator('#patch-resize').uncheck()
+    visit.open('Slide')
+    visit.upload('slide', slide)
+    page.locator('#slide-stride').select_option('8')
+    page.get_by_role('button', name='Read the slide').click()
+    expect(page.locator('#slide-state')).to_contain_text('windows', timeout=60_000)
+    page.locator('#slide-mpp').fill('0.9')
+    expect(page.locator('#slide-progress')).to_be_hidden()
+    expect(page.get_by_role('button', name='Read the slide')).to_be_enabled()
+    page.locator('#slide-mpp').fill('')
+    page.locator('#slide-stride').select_option('32')
+
+
 def use_keys(visit):
     "Find a tab and an example with the keyboard alone"
     page = visit.page
@@ -252,6 +298,7 @@ def main():
                 look('result')
                 use_wrongly(visit, tmp)
                 look('error')
+                use_in_haste(visit, predictor, files, tmp/'slide.tif', tmp)
                 use_keys(visit)
                 asked += len(visit.asked)
                 visit.close()

@@ -11,7 +11,7 @@ from common import arguments, finish
 from slide import trained
 import httpx, numpy as np
 from PIL import Image
-from pcam_nb.sample import draw_slide
+from pcam_nb.sample import UM_PER_PX, draw_slide, write_pyramid
 from pcam_nb.service import Service
 from pcam_nb.source import read_image
 
@@ -133,8 +133,8 @@ def main():
         file = next((tmp/'data'/'train').iterdir())
         patch,service = file.read_bytes(),Service(run, 'cpu')
         draw_slide(tmp/'slide.tif', args.side, args.side, progress=False)
-        k = -(-args.large//600)
-        Image.fromarray(np.tile(read_image(tmp/'slide.tif')[args.side//2-300:args.side//2+300,args.side//2-300:args.side//2+300], (k,k,1))[:args.large,:args.large]).save(tmp/'large.jpg')
+        piece = np.tile(read_image(tmp/'slide.tif')[args.side//2-256:args.side//2+256,args.side//2-256:args.side//2+256], (1,-(-args.large//512),1))[:,:args.large]
+        write_pyramid(tmp/'large.tif', (piece[:min(512, args.large-y)] for y in range(0, args.large, 512)), (args.large,args.large,3), UM_PER_PX)
         alone = lambda: service.answer_patch(patch, method='Grad-CAM', images=True)
         alone()
         ms = {'in the server, without HTTP':timed(alone, args.calls)}
@@ -146,7 +146,7 @@ def main():
             ms['one person, over HTTP'] = timed(call, args.calls)
             grown = growth(call, server.pid, args.requests)
             ms[f'{args.people} people at once'],failed = crowd(address, file.name, patch, args.people, args.seconds)
-            large = user.slide('large.jpg', (tmp/'large.jpg').read_bytes(), mpp=.97, stride=8).json()
+            large = user.slide('large.tif', (tmp/'large.tif').read_bytes(), stride=8).json()
             while (windows:=user.ask(large)['windows']) is None: time.sleep(.2)
             ms[f'one person, while a slide of {windows:,} windows is read'] = timed(call, args.calls)
             other,begin = User(address),time.perf_counter()
@@ -161,7 +161,7 @@ def main():
             peak = resident(server.pid, 'VmHWM')
             well = user.web.get('/health').status_code==200 and call().status_code==200
             outside = [str(o) for o in place.iterdir() if not o.name.startswith('pcam_app_')]
-            large = user.slide('large.jpg', (tmp/'large.jpg').read_bytes(), mpp=.97, stride=8).json()
+            large = user.slide('large.tif', (tmp/'large.tif').read_bytes(), stride=8).json()
         finally:
             begin = time.perf_counter()
             server.terminate()

@@ -58,7 +58,7 @@ class Service:
         with self.alone: return self.methods[method](self.predictor, x[None])[0] # Grad-CAM leaves hooks in the network for a moment
 
 # %% ../nbs/40_service.ipynb #f6e7382e
-MOST_PIXELS,MOST_REGION = 4096**2,3*10**7 # Of the image of a patch; of a region that is not a scanner file
+MOST_PIXELS,MOST_REGION = 4096**2,2*10**7 # Of the image of a patch; of a region that is not a scanner file
 MOST_FILES,MOST_BYTES = 400,200*2**20   # Of a batch, unpacked
 
 def read_upload(

@@ -280,8 +280,8 @@ def bombs(s, patch):
     s.ask('bombs', '60 images of 16 megapixels', 'POST', '/api/batch', files=dict(files=('a.zip',zipped({f'{i}.png':png(4096, 4096) for i in range(60)}))), may=True)
     for n,size in ((900,10**5),(9,10**6)): s.ask('bombs', f'{n} fields', 'POST', '/api/patch', data={f'f{i}':'x'*size for i in range(n)}, files=dict(file=('a.png',patch)))
     s.ask('bombs', 'a head of a part that never ends', 'POST', '/api/patch', content=b'--x\r\nContent-Disposition: form-data; name="'+b'a'*5_000_000, headers={'content-type':'multipart/form-data; boundary=x'})
-    large = png(5400, 5400, 'RGBA', (180,100,160,250)) # The largest that is taken
-    with ThreadPoolExecutor(4) as pool: list(pool.map(lambda i: s.slide('bombs', f'29 megapixels with transparency, {i}', large, 1., 180, name='a.png', stride=96, may=True), range(4)))
+    large = png(4400, 4400, 'RGBA', (180,100,160,250)) # The largest that is taken
+    with ThreadPoolExecutor(4) as pool: list(pool.map(lambda i: s.slide('bombs', f'19 megapixels with transparency, {i}', large, 1., 180, name='a.png', stride=96, may=True), range(4)))
 
 def long(s):
     "Slides that take hours, and who waits beside them"

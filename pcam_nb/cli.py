@@ -336,7 +336,7 @@ def pcam_slide(
     stride:int=32,         # px from window to window, a multiple of 8
     tta:int=1,             # Test-time augmentation: average over 1, 4 or 8 symmetries of the square
     threshold:float=None,  # From which probability on a window is called tumour (default: the run's)
-    strip:int=None,        # Rows of windows that are scored at a time: more are faster, and need more memory (default: 16, or all of a small slide)
+    strip:int=None,        # Rows of windows that are scored at a time: more are faster, and need more memory (default: 512 px of them, or all of a small slide)
     resume:bool=False,     # Go on with slides that a killed call left unfinished
     max_windows:int=None,  # Refuse slides with more windows of tissue than this (default: no limit)
     device:str=None,       # cpu, cuda, … (default: the fastest)

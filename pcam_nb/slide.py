@@ -338,7 +338,7 @@ def _dense_logits(self:Predictor, x, stride, tta):
         return torch.stack(maps).mean(0)[0].float().cpu().numpy()
 
 # %% ../nbs/11_slide.ipynb #89069683
-STRIP,WHOLE = 16,48 # Rows of windows that are scored at a time, and columns of a tile; a slide of up to so many a side is one tile
+STRIP,WHOLE = 512,1536 # px that the windows of a tile are apart, at most; a slide of up to so many a side is one tile
 
 def tiles_of(wanted, rows, step):
     "The parts of `rows` (a range) of the windows that hold any wanted: top, left, bottom, right, as small as they can be"
@@ -354,14 +354,14 @@ def score_scan(
     scan:Scan,
     wanted:np.ndarray,      # rows×cols bool, from `windows_with_tissue`
     tta:int=1,              # Average over 1, 4 or 8 symmetries of the square
-    strip:int=None,         # Rows of windows at a time; default: 16, or all of a small slide
+    strip:int=None,         # Rows of windows at a time; default: 512 px of them, or all of a small slide
     dense:bool=None,        # See `Predictor.map_logits`
     out:np.ndarray=None,    # Where to put the logits, rows×cols float32, and which rows are done, rows bool: a pair
     progress:bool=True,     # Show a progress bar?
 )->np.ndarray:              # Logits, NaN where not wanted
     "Score the windows of a scan that are wanted and not done yet"
     logits,done = out or (np.full(wanted.shape, np.nan, np.float32),np.zeros(len(wanted), bool))
-    side = WHOLE if max(wanted.shape)<=WHOLE else STRIP
+    side = max((WHOLE if max(wanted.shape)*scan.stride<=WHOLE else STRIP)//scan.stride, 1)
     strip = strip or side
     strips = [range(i, min(i+strip, len(wanted))) for i in range(0, len(wanted), strip)]
     jobs = [(rows,tile) for rows in strips if not done[rows.start:rows.stop].all() for tile in tiles_of(wanted, rows, side)]
@@ -604,7 +604,7 @@ def read_slide(
     stride:int=32,          # px from window to window
     tta:int=1,              # Average over 1, 4 or 8 symmetries of the square
     threshold:float=None,   # From which probability on a window is called tumour; default: the run's
-    strip:int=None,         # Rows of windows at a time; default: 16, or all of a small slide
+    strip:int=None,         # Rows of windows at a time; default: 512 px of them, or all of a small slide
     resume:bool=False,      # Go on where a killed call stopped?
     job:dict=None,          # What tells this work from other work; default: the arguments
     progress:bool=True,     # Show a progress bar?

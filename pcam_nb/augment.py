@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['turn', 'to_planes', 'stain_basis', 'restain', 'move', 'swap_rings', 'draw_turns', 'draw_stains', 'draw_moves',
-           'draw_swaps', 'augment', 'keep_memory', 'trim_memory', 'normalise', 'denormalise']
+           'draw_swaps', 'augment', 'keep_memory', 'return_memory', 'trim_memory', 'normalise', 'denormalise']
 
 # %% ../nbs/04_augment.ipynb #a0798012
 import ctypes, math, os, platform
@@ -125,6 +125,11 @@ def keep_memory():
     return bool(libc and libc.mallopt(M_MMAP_THRESHOLD, 2**30) and libc.mallopt(M_TRIM_THRESHOLD, 2**31-1))
 
 # %% ../nbs/04_augment.ipynb #f6561c4b
+def return_memory():
+    "Return freed memory to the system, in this process; for glibc, as `keep_memory`"
+    libc = _glibc()
+    if libc: libc.malloc_trim(0)
+
 _passed = 0 # Bytes of batches since memory was last returned
 
 def trim_memory(
@@ -136,8 +141,7 @@ def trim_memory(
     if x.device.type=='cpu': _passed += x.nbytes
     if _passed<each: return False
     _passed = 0
-    libc = _glibc()
-    if libc: libc.malloc_trim(0)
+    return_memory()
     return True
 
 # %% ../nbs/04_augment.ipynb #b1a42d2a

@@ -227,7 +227,7 @@ def check_length(self:Visit):
 @patch
 def too_large(self:Visit):
     "The refusal of a body that is too large"
-    return Refusal(413, f"The upload is larger than {self.most/2**20:,.{'0f' if self.most>10**7 else '2g'}} MB")
+    return Refusal(413, f'The upload is larger than {self.most/2**20:,.6g} MB')
 
 # %% ../nbs/38_guard.ipynb #1f8737ef
 @patch

@@ -28,7 +28,7 @@ class Job:
         self.state,self.done,self.total,self.result,self.error = 'waiting',0,None,None,None
         self.seen = time.monotonic() # When it was last asked for
         self.stop,self.suspend = threading.Event(),threading.Event()
-        self.best,self.began,self.gaining,self.base = 0,0.,math.inf,0 # How far it has ever come; when it began, and began to come further; how far it was then
+        self.best,self.base,self.began,self.gaining = 0,0,0.,math.inf # How far it has ever come, and had when it got its place; when that was, and since when it comes further
 
     @property
     def ended(self): return self.state in ('done','failed','cancelled')
@@ -83,7 +83,7 @@ def _start(self:JobQueue):
     for job in list(self.jobs.values()):
         if job.state!='waiting' or any(o.owner==job.owner for o in on): continue
         if len(on)>=self.at_once: return self._make_place(on)
-        job.state,job.began,job.gaining = 'working',time.monotonic(),math.inf
+        job.state,job.base,job.began,job.gaining = 'working',job.best,time.monotonic(),math.inf
         on.append(job)
         self.threads = [o for o in self.threads if o.is_alive()]+[threading.Thread(target=self._work, args=(job,), daemon=True)]
         self.threads[-1].start()
@@ -98,8 +98,8 @@ def _make_place(self:JobQueue, on):
 @patch
 def _may_wait(self:JobQueue, job, now):
     "Has a job gained for as long as it took to begin, and for `place` at least, and are three times `place` left?"
-    worked,gained = now-job.gaining,job.done-job.base
-    return worked>=max(self.place, job.gaining-job.began) and gained>0 and worked*(job.total-job.done)/gained>3*self.place
+    worked = now-job.gaining
+    return worked>=max(self.place, job.gaining-job.began) and worked*(job.total-job.best)/(job.best-job.base)>3*self.place
 
 @patch
 def _work(self:JobQueue, job):
@@ -123,9 +123,8 @@ def _work(self:JobQueue, job):
 def watch(self:JobQueue, job, done, total):
     "Note how far a job is; raises `Cancelled`, or `Suspended` for it to give up its place"
     job.done,job.total = done,total
-    if done>job.best:
-        if job.gaining==math.inf: job.gaining,job.base = time.monotonic(),job.best
-        job.best = done
+    job.best = max(job.best, done)
+    if job.best>job.base: job.gaining = min(job.gaining, time.monotonic())
     if job.stop.is_set(): raise Cancelled
     if job.suspend.is_set(): raise Suspended
 

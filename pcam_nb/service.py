@@ -12,12 +12,12 @@ __all__ = ['MOST_PIXELS', 'MOST_REGION', 'MOST_FILES', 'MOST_BYTES', 'PLAIN', 'T
 import io, json, math, re, shutil, threading, time, warnings, zipfile, zlib
 from pathlib import Path
 
-import numpy as np, pandas as pd, torch
+import numpy as np, pandas as pd
 from fastcore.basics import patch
 from matplotlib import colormaps
 from PIL import Image
 from tqdm import tqdm
-from .augment import trim_memory
+from .augment import return_memory
 from .evaluate import ALONE, figures, judge, look_again, operating_points, read_valid, write_card
 from .explain import overlay, ways
 from .explore import data_uri, html_table
@@ -211,7 +211,7 @@ def answer_batch(self:Service,
     for i in range(0, len(x), self.predictor.bs):
         watch()
         with self.alone: p += self.predictor.predict(np.stack(x[i:i+self.predictor.bs]), tta).tolist()
-    trim_memory(torch.empty(0), 0) # What whole images took
+    return_memory() # What whole images took
     rows = [dict(zip(('id','probability','tumour','refer'), (id,o,*self.decide(o, threshold)))) for id,o in zip(good, p)]
     return dict(threshold=threshold, patches=rows, left_out=bad)
 

@@ -17,7 +17,7 @@ from typing import Annotated
 from .guard import Guard, Rules, limited_protocol, read_auth, work_folder
 from .jobs import Cancelled, Job, JobQueue, QueueFull, run_apart
 from .sample import need
-from .service import HERE, MOST_FILES, ONE_FILE, Service, about, example_files, safe_name, slide_apart
+from .service import HERE, MOST_FILES, ONE_FILE, Service, about, example_files, patch_reader, safe_name, slide_apart
 from .source import SUFFIXES
 
 # %% ../nbs/42_app.ipynb #47a42bcb
@@ -26,7 +26,9 @@ def sentence(e):
     if isinstance(e, MemoryError) or 'not enough memory' in str(e): return 'The server has too little memory for this. Try it with something smaller, or later'
     if isinstance(e, OSError) and e.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG): return "The server's disk is full. Try again later, or tell who looks after it"
     if isinstance(e, OSError) and e.strerror: return f"The file can't be used: {e.strerror}"
-    if isinstance(e, (ValueError,OSError,ImportError,RuntimeError)): return re.sub(r'/(?:[^\s/:]+/)+', '', str(e)) # Of a path, the name alone
+    if isinstance(e, (ValueError,OSError,ImportError,RuntimeError)):
+        said = re.sub(r'/(?:[^\s/:]+/)+', '', str(e)) # Of a path, the name alone
+        return re.sub(r'damaged \(.*\)', 'damaged', said, flags=re.S) # Not what a library says, which may hold what other files hold
     return f'Something went wrong in the server ({type(e).__name__})'
 
 def status_of(e):
@@ -83,7 +85,7 @@ def add_patches(app, server):
     async def patch(request:Request, threshold:Threshold=None, resize:Resize=False, attribution:Annotated[str, Query(max_length=100)]='', images:bool=False):
         "A patch: probability, its standard deviation over flips and rotations, decision; an attribution map if one is named"
         (_,file),*_ = await files_of(request, 'file', 1)
-        answer = lambda: server.service.answer_patch(file.read(), threshold, resize, attribution, images)
+        answer = lambda: server.service.answer_patch(file.read(), threshold, resize, attribution, images, server.readers['patch'])
         return gone(await server.line.run(request, answer))
 
     @app.post('/api/batch', openapi_extra=form_of('files', 'images, or zips of images'))
@@ -96,7 +98,7 @@ def add_patches(app, server):
             while not await request.is_disconnected(): await asyncio.sleep(.5)
             leave.set()
         looking = asyncio.create_task(look_after())
-        try: return gone(await server.batches.run(request, server.service.answer_batch, files, threshold, resize, watch=watch))
+        try: return gone(await server.batches.run(request, server.service.answer_batch, files, threshold, resize, watch=watch, read=server.readers['batch']))
         except Cancelled: return gone(None)
         finally: looking.cancel()
 
@@ -161,7 +163,7 @@ def add_slides(app, server):
 
     @app.post('/api/slides', status_code=202)
     async def add(request:Request, name:Annotated[str, Query(max_length=1000, description='name of the file, with its suffix')],
-                  mpp:Annotated[float|None, number(gt=0, lt=1e4, description='µm per px; default: what the file says')]=None,
+                  mpp:Annotated[float|None, number(ge=.01, le=100, description='µm per px; default: what the file says')]=None,
                   stride:Annotated[int, Query(ge=8, le=96, multiple_of=8, description='px from window to window')]=32,
                   threshold:Annotated[float|None, number(gt=0, le=1)]=None):
         "Upload a slide as the body of the request, and have it read: a job"
@@ -231,14 +233,22 @@ class Server:
         idle:int=60,           # Seconds after which a slide that nobody asks for is given up
         slide_mb:int=1024,     # Memory that the process of a slide may take, MB
     ):
-        self.service,self.work,self.rules,self.report,self.max_windows,self.uploads,self.memory = Service(run, device),Path(work),rules or Rules(),report,max_windows,[],slide_mb*2**20
-        self.rate,self.queue,self.line,self.batches = self.service.rate(),JobQueue(keep=keep, idle=idle),Line(),Line(20)
-        self.card = None
+        self.work,self.rules,self.max_windows,self.uploads,self.memory = Path(work),rules or Rules(),max_windows,[],slide_mb*2**20
+        self.workers,readers = zip(*(patch_reader(work, sentence) for _ in range(2))) # A batch doesn't keep a patch waiting
+        self.readers = dict(zip(('patch','batch'), readers))
+        for o in self.workers: threading.Thread(target=o.start, daemon=True).start()
+        self.service = Service(run, device)
+        self.rate,self.card = self.service.rate(),about(self.service, self.work, report)
+        self.queue,self.line,self.batches = JobQueue(keep=keep, idle=idle),Line(),Line(20)
+
+    def close(self):
+        "End all work"
+        self.queue.close()
+        for o in self.workers: o.close()
 
     def run_answer(self):
         "What the page needs to know of the run"
         s = self.service
-        self.card = self.card or about(s, self.work, self.report)
         return dict(arch=s.config.arch, version=version('pcam_nb'), threshold=s.threshold, band=s.band,
                     thresholds=[dict(name=k, value=v) for k,v in s.thresholds().items()], attribution=list(s.methods), card=self.card,
                     examples=[o.name for o in example_files()], slides=ONE_FILE, images=SUFFIXES,
@@ -323,7 +333,7 @@ def serve(
     "Serve a run until interrupted, by Ctrl-C or SIGTERM; uploads and all that is made of them go at the end"
     uvicorn = need('uvicorn', 'app')
     host = host.strip('[]')
-    bodies = {'/api/patch':(min(32, max_upload_mb)*2**20, 16), '/api/batch':(min(200, max_upload_mb)*2**20, 2), '/api/slides':(max_upload_mb*2**20, 8)}
+    bodies = {'/api/patch':(min(32, max_upload_mb)*2**20, 16), '/api/batch':(min(200, max_upload_mb)*2**20, 8), '/api/slides':(max_upload_mb*2**20, 8)}
     rules = Rules(host, tuple(o.lower() for o in allow_host), read_auth(auth), '/'+root_path.strip('/') if root_path.strip('/') else '', bodies, frames=frames)
     check_port(host, port)
     with ended_by_signals(), work_folder() as work:
@@ -331,7 +341,7 @@ def serve(
         web = uvicorn.Server(uvicorn.Config(make_app(server), host=host, port=port, log_level='critical', http=limited_protocol(), ws='none', lifespan='off', server_header=False,
                                             proxy_headers=bool(allow_host), forwarded_allow_ips='127.0.0.1,::1', timeout_graceful_shutdown=1))
         threading.Thread(target=_announce, args=(web,_address(host, port),say), daemon=True).start()
-        _run_until_signal(web, server.queue, work)
+        _run_until_signal(web, server, work)
 
 # %% ../nbs/42_app.ipynb #d0a41081
 def _address(host, port): return f"http://{'localhost' if host in ('0.0.0.0','::') else f'[{host}]' if ':' in host else host}:{port}"
@@ -341,20 +351,20 @@ def _announce(web, address, say):
     while not web.started and not web.should_exit: time.sleep(.05)
     if web.started: say(address)
 
-def _run_until_signal(web, queue, work, patience=2.5):
+def _run_until_signal(web, server, work, patience=2.5):
     "Run a server until a signal ends it. Work in threads can't be ended from outside: what still runs after `patience` seconds ends with the process"
     ended = threading.Event()
     def _end():
         while not web.should_exit and not ended.wait(.1): pass
-        threading.Thread(target=queue.close, daemon=True).start()
+        threading.Thread(target=server.close, daemon=True).start()
         if ended.wait(patience): return
         shutil.rmtree(work, ignore_errors=True)
         os._exit(0)
     if _is_main(): threading.Thread(target=_end, daemon=True).start()
     try:
         web.run()
-        queue.close()
-        queue.join()
+        server.close()
+        server.queue.join()
     finally: ended.set()
 
 @contextmanager

@@ -236,8 +236,8 @@ class Server:
         self.work,self.rules,self.max_windows,self.uploads,self.memory = Path(work),rules or Rules(),max_windows,[],slide_mb*2**20
         self.workers,readers = zip(*(patch_reader(work, sentence) for _ in range(2))) # A batch doesn't keep a patch waiting
         self.readers = dict(zip(('patch','batch'), readers))
-        for o in self.workers: threading.Thread(target=o.start, daemon=True).start()
         self.service = Service(run, device)
+        for o in self.workers: threading.Thread(target=o.start, daemon=True).start()
         self.rate,self.card = self.service.rate(),about(self.service, self.work, report)
         self.queue,self.line,self.batches = JobQueue(keep=keep, idle=idle),Line(),Line(20)
 

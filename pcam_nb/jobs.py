@@ -8,6 +8,7 @@ __all__ = ['LOST', 'Cancelled', 'Suspended', 'QueueFull', 'Lost', 'Job', 'JobQue
 
 # %% ../nbs/39_jobs.ipynb #c4b37d28
 import json, math, multiprocessing, os, secrets, shutil, signal, sys, threading, time
+from contextlib import suppress
 from pathlib import Path
 
 from fastcore.basics import patch
@@ -291,8 +292,8 @@ class Worker:
         self.folder,self.what,self.seconds,self.process,self.lock = folder,(work,memory,seconds,tell),seconds,None,threading.Lock()
 
     def start(self):
-        "Begin the process, if there is none"
-        with self.lock: self._start()
+        "Begin the process, if there is none, so that the first call need not wait for it"
+        with self.lock, suppress(OSError): self._start() # Its folder may have gone meanwhile
 
     def _start(self):
         if self.process and not self.process.process.is_alive(): self._end()
@@ -319,5 +320,5 @@ class Worker:
 
     def close(self):
         "End the process, whatever it does"
-        if p:=self.process: p.process.kill()
+        if process:=self.process: process.process.kill()
 

@@ -6,7 +6,7 @@ Each request has to be refused (a status of 400 or more, or a closed connection)
 the run, or of another user. After each `/health` has to answer within two seconds. At the end the server's memory has to be below 2 GB, nothing may lie
 outside its folder, and no upload in it. Prints a table by kind: tried, refused, served.
 """
-import argparse, base64, io, json, math, os, secrets, signal, socket, struct, subprocess, sys, tempfile, threading, time, zipfile
+import argparse, base64, io, json, math, os, secrets, signal, socket, struct, subprocess, sys, tempfile, threading, time, zipfile, zlib
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
@@ -52,7 +52,7 @@ class Server:
         if served and not may: self.faults.append(f'{kind}, {name}: was served with {status}: {body[:200]!r}')
         if not served and status is not None and status>=400 and body[:1]==b'{':
             said = json.loads(body).get('error', '')
-            if not said or any(o in said for o in ('Traceback','NoneType','object has','/tmp/',str(self.place))): self.faults.append(f'{kind}, {name}: says {said!r}')
+            if not said or any(o in said for o in ('decoder error','Traceback','NoneType','object has','/tmp/',str(self.place))): self.faults.append(f'{kind}, {name}: says {said!r}')
         self.healthy(f'{kind}, {name}')
 
     def ask(self, kind, name, method, path, may=False, session=None, **kwargs):
@@ -139,14 +139,29 @@ def zipped(entries, links=()):
     return f.getvalue()
 
 
-def huge_tiff(w, h, tile=256, shown=False):
-    "A TIFF of `w`×`h` px in tiles that are left out or, to be shown, are all one and the same piece of noise in the colour of tissue"
-    n,data = math.ceil(w/tile)*math.ceil(h/tile),(np.random.default_rng(0).integers(-40, 40, (tile,tile,3))+(180,100,160)).astype(np.uint8).tobytes() if shown else b''
-    tags = [(256,4,1,w), (257,4,1,h), (258,3,3,8|8<<16|8<<32), (259,3,1,1), (262,3,1,2), (277,3,1,3), (322,4,1,tile), (323,4,1,tile)]
+def huge_tiff(w, h, tile=256, shown=False, data=b'', compression=1):
+    "A TIFF of `w`×`h` px in tiles that are left out or, to be shown, are all the same `data` or piece of noise in the colour of tissue"
+    if shown: data = data or (np.random.default_rng(0).integers(-40, 40, (tile,tile,3))+(180,100,160)).astype(np.uint8).tobytes()
+    n = math.ceil(w/tile)*math.ceil(h/tile)
+    tags = [(256,4,1,w), (257,4,1,h), (258,3,3,8|8<<16|8<<32), (259,3,1,compression), (262,3,1,2), (277,3,1,3), (322,4,1,tile), (323,4,1,tile)]
     at = 16+8+20*(len(tags)+2)+8
     tags += [(324,16,n,at), (325,16,n,at+8*n)]
     return b''.join([struct.pack('<2sHHHQQ', b'II', 43, 8, 0, 16, len(tags)), *(struct.pack('<HHQQ', *o) for o in tags), bytes(8),
                      struct.pack('<Q', (at+16*n)*shown)*n, struct.pack('<Q', len(data))*n, data])
+
+def black(n):
+    "So many bytes of nothing, compressed"
+    c = zlib.compressobj(9)
+    return b''.join(c.compress(bytes(min(2**24, n-i))) for i in range(0, n, 2**24))+c.flush()
+
+def many_scans(n, w=4000, h=4000):
+    "A progressive JPEG of `n` scans, each of which says of all its pixels that nothing has changed (ITU T.81, annex G)"
+    part = lambda kind,data: b'\xff'+bytes([kind])+struct.pack('>H', len(data)+2)+data
+    code = lambda bits: int(bits+'1'*(-len(bits)%8), 2).to_bytes(-(-len(bits)//8), 'big').replace(b'\xff', b'\xff\0')
+    blocks = math.ceil(w/8)*math.ceil(h/8)
+    head = part(0xdb, bytes([0]+[1]*64))+part(0xc2, struct.pack('>BHHB', 8, h, w, 1)+b'\1\x11\0')+part(0xc4, bytes([0,1]+[0]*16))+part(0xc4, bytes([16,1]+[0]*15)+b'\xe0')
+    first,again = part(0xda, b'\1\1\0\0\0\0')+code('0'*blocks),part(0xda, b'\1\1\0\1\x3f\0')+code(('0'+'1'*14)*math.ceil(blocks/(2**15-1)))
+    return b'\xff\xd8'+head+first+again*n+b'\xff\xd9'
 
 def tag_bomb(tags=200, size=2**21):
     "A TIFF, each of whose tags points at the same bytes"
@@ -239,7 +254,7 @@ def values(s, patch):
     for k,vs in dict(threshold=('nan','inf','-inf','-1','0','2','1e999','x','[]','{}','null','true','0x1','１/2'), resize=('maybe','2','[]','null'), attribution=('magic','../x','<script>','a'*1000,'null'),
                      images=('x','-1')).items():
         for v in vs: s.ask('values', f'{k} {v[:20]}', 'POST', '/api/patch', params={k:v}, files=dict(file=('a.png',patch)))
-    for k,vs in dict(mpp=('nan','0','-1','1e9','inf','x','null'), stride=('0','7','-8','1000','1.5','x','null'), threshold=('nan','0','x'), name=('','a','a.exe','.svs','a.svs/','a'*2000)).items():
+    for k,vs in dict(mpp=('nan','0','-1','1e9','1e-300','inf','x','null'), stride=('0','7','-8','1000','1.5','x','null'), threshold=('nan','0','x'), name=('','a','a.exe','.svs','a.svs/','a'*2000)).items():
         for v in vs: s.ask('values', f'{k} {v[:20]}', 'POST', '/api/slides', params=dict(name='a.svs') | {k:v}, content=b'x'*1000)
     for o in ('null','[]','{"file":null}','"a"','1','{','\0'): s.ask('values', f'JSON {o}', 'POST', '/api/patch', content=o.encode(), headers={'content-type':'application/json'})
     for o in ('multipart/form-data','multipart/form-data; boundary=','multipart/form-data; boundary=x','text/plain','application/x-www-form-urlencoded'):
@@ -283,9 +298,56 @@ def bombs(s, patch):
     s.ask('bombs', '60 images of 16 megapixels', 'POST', '/api/batch', files=dict(files=('a.zip',zipped(dict.fromkeys((f'{i}.png' for i in range(60)), png(4096, 4096))))), may=True)
     for n,size in ((900,10**5),(9,10**6)): s.ask('bombs', f'{n} fields', 'POST', '/api/patch', data={f'f{i}':'x'*size for i in range(n)}, files=dict(file=('a.png',patch)))
     s.ask('bombs', 'a head of a part that never ends', 'POST', '/api/patch', content=b'--x\r\nContent-Disposition: form-data; name="'+b'a'*5_000_000, headers={'content-type':'multipart/form-data; boundary=x'})
+    def both(kind, patch):
+        "A patch by itself and in a zip, at a time"
+        with ThreadPoolExecutor(2) as pool:
+            pool.submit(s.ask, 'bombs', f'{kind}, patch', 'POST', '/api/patch', files=dict(file=('a.tif',patch)), may=True)
+            pool.submit(s.ask, 'bombs', f'{kind}, batch', 'POST', '/api/batch', files=dict(files=('a.zip',zipped({f'{i}.tif':patch for i in range(5)}))), may=True)
+    for side in (8000,26_000): both(f'a patch in a tile of {side} px', huge_tiff(96, 96, side, True, black(3*side**2), 8))
+    for n in (150,20_000): both(f'JPEG of {n} scans', many_scans(n))
     if s.auth: return
     large = png(4400, 4400, 'RGBA', (180,100,160,250)) # The largest that is taken
     with ThreadPoolExecutor(4) as pool: list(pool.map(lambda i: s.slide('bombs', f'19 megapixels with transparency, {i}', large, 1., 180, name='a.png', stride=96, may=True), range(4)))
+
+def beside(s, kind, data, name, small, seconds=120, **how):
+    "A small slide beside two that hold what they can"
+    sessions = [secrets.token_hex(16) for _ in range(2)]
+    ids = [s.web(o).post('/api/slides', params=dict(name=name, **how), content=data).json().get('id') for o in sessions]
+    begin = time.monotonic()
+    s.slide('beside', f'a small slide beside two of {kind}', small, .97, seconds, name='small.tif', may=True)
+    print(f'a small slide beside two of {kind}: {time.monotonic()-begin:.0f} s')
+    for o,id in zip(sessions, ids): s.judge('beside', f'cancel {kind}', s.web(o).delete(f'/api/slides/{id}').status_code, b'', may=True)
+
+def occupied(s, patch):
+    "Work that gets nowhere, and who waits beside it"
+    s.slide('beside', '400,000 px of .05 µm', huge_tiff(400_000, 400_000, 2048, True), .05)
+    beside(s, '200,000 px of .05 µm', huge_tiff(200_000, 200_000, 2048, True), 'a.tif', tiff(600, 500), mpp=.05)
+    beside(s, '100,000 scans', many_scans(100_000), 'a.jpg', tiff(600, 500), mpp=.97)
+    with ThreadPoolExecutor(12) as pool: # Patches
+        scans = many_scans(20_000)
+        for i in range(8): pool.submit(s.ask, 'beside', f'JPEG {i}', 'POST', '/api/patch', files=dict(file=('a.jpg',scans)))
+        time.sleep(1)
+        begin = time.monotonic()
+        pool.submit(s.ask, 'beside', 'a patch', 'POST', '/api/patch', files=dict(file=('a.png',patch)), may=True).result()
+        if (took:=time.monotonic()-begin)>5: s.faults.append(f'beside: a patch beside JPEGs of many scans took {took:.1f} s')
+    over = threading.Event()
+    def drip():
+        with suppress(OSError), socket.create_connection(('127.0.0.1',s.port)) as o:
+            o.sendall(b'POST /api/batch HTTP/1.1\r\nHost: localhost\r\nContent-Type: multipart/form-data; boundary=x\r\nContent-Length: 60000000\r\n\r\n--x\r\nContent-Disposition: form-data; name="files"; filename="a.zip"\r\n\r\n')
+            while not over.wait(1): o.sendall(bytes(12_000))
+    for _ in range(8): threading.Thread(target=drip, daemon=True).start()
+    time.sleep(1)
+    begin = time.monotonic()
+    o = s.ask('beside', 'a batch beside eight slow uploads', 'POST', '/api/batch', files=dict(files=('a.png',patch)), may=True)
+    over.set()
+    print(f'a batch beside eight slow uploads: {time.monotonic()-begin:.0f} s')
+    if o is None or o.status_code!=200: s.faults.append(f'beside: a batch was refused: {o and o.text}')
+
+def at_once(s):
+    "What is asked for as soon as it answers"
+    with ThreadPoolExecutor(100) as pool: answers = list(pool.map(lambda _: httpx.get(f'http://127.0.0.1:{s.port}/api/run', auth=s.auth, timeout=60).status_code, range(100)))
+    s.judge('at once', 'a hundred at the start', max(answers), b'', may=True)
+    if set(answers)!={200}: s.faults.append(f'at once: {answers}')
 
 def long(s):
     "Slides that take hours, and who waits beside them"
@@ -370,6 +432,11 @@ def passwords(s):
         answers.append(seen)
     if answers[0]!=answers[1]: s.faults.append(f'passwords: answers tell which user there is: {answers}')
     if answers[0][-1][0]!=429: s.faults.append('passwords: guesses from many addresses have not to wait')
+    with httpx.Client(base_url=f'http://127.0.0.1:{s.port}', transport=httpx.HTTPTransport(local_address='127.0.1.1')) as web: # Many names make no failure forgotten
+        seen = [web.get('/api/run', auth=(secrets.token_hex(8),'guess')).status_code for _ in range(300)]
+        s.judge('passwords', '300 names', seen[-1], b'')
+    with httpx.Client(base_url=f'http://127.0.0.1:{s.port}', transport=httpx.HTTPTransport(local_address='127.0.0.2')) as web:
+        if web.get('/api/run', auth=('ann','guess')).status_code!=429: s.faults.append('passwords: who guesses is forgotten')
     with s.web() as web: # Who has the password is not kept out, from where it was used before
         if web.get('/api/run').status_code!=200: s.faults.append('passwords: who guesses keeps out who knows')
     with httpx.Client(base_url=f'http://127.0.0.1:{s.port}') as web:
@@ -392,6 +459,7 @@ def attack(run, tmp, auth=None):
     secret.write_text(MARK)
     os.path.exists(fifo:=Path(tmp)/'fifo.png') or os.mkfifo(fifo)
     try:
+        at_once(s)
         paths(s, secret, Path(run).resolve())
         others(s, patch, slide)
         web(s, patch)
@@ -399,7 +467,9 @@ def attack(run, tmp, auth=None):
         values(s, patch)
         files(s, patch)
         bombs(s, patch)
-        if not auth: long(s)
+        if not auth:
+            long(s)
+            occupied(s, patch)
         crowds(s, patch)
         with s.web() as w: # It still does what it is for
             o = w.post('/api/patch', files=dict(file=('a.png',patch)))

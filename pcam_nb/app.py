@@ -23,7 +23,7 @@ from .source import SUFFIXES
 # %% ../nbs/42_app.ipynb #47a42bcb
 def sentence(e):
     "What a client is told of an exception"
-    if isinstance(e, MemoryError) or 'not enough memory' in str(e): return 'The server has too little memory for this. Try it with something smaller, or later'
+    if isinstance(e, MemoryError) or any(o in str(e) for o in ('enough memory','allocate memory','create a primitive')): return 'The server has too little memory for this. Try it with something smaller, or later'
     if isinstance(e, OSError) and e.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG): return "The server's disk is full. Try again later, or tell who looks after it"
     if isinstance(e, OSError) and e.strerror: return f"The file can't be used: {e.strerror}"
     if isinstance(e, (ValueError,OSError,ImportError,RuntimeError)):
@@ -231,7 +231,7 @@ class Server:
         max_windows:int=1_000_000, # Most windows of a slide
         keep:int=600,          # Seconds that a result is kept after it was last asked for
         idle:int=60,           # Seconds after which a slide that nobody asks for is given up
-        slide_mb:int=1024,     # Memory that the process of a slide may take, MB
+        slide_mb:int=640,      # Memory that the process of a slide may take, MB
     ):
         self.work,self.rules,self.max_windows,self.uploads,self.memory = Path(work),rules or Rules(),max_windows,[],slide_mb*2**20
         self.workers,readers = zip(*(patch_reader(work, sentence) for _ in range(2))) # A batch doesn't keep a patch waiting

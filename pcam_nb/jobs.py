@@ -8,8 +8,9 @@ __all__ = ['LOST', 'Cancelled', 'Suspended', 'QueueFull', 'Lost', 'Job', 'JobQue
 
 # %% ../nbs/39_jobs.ipynb #c4b37d28
 import json, math, multiprocessing, os, secrets, shutil, signal, sys, threading, time
-from contextlib import suppress
+from multiprocessing import spawn
 from pathlib import Path
+from unittest import mock
 
 from fastcore.basics import patch
 
@@ -229,18 +230,23 @@ def run_apart(
     tell=str,          # Makes a sentence of an exception; a function of a module
 ):                     # What `work` returns, as JSON holds it
     "Run a function in a process of its own; raises `ValueError` with the sentence of what it raised, `Lost` if it crashed"
-    process = _Process(folder, _apart, work, args, memory, tell)
+    process = _Process(_processes(folder), _apart, work, args, memory, tell)
     try: return _listen(process.talk, watch)
     except (EOFError, ConnectionError): raise Lost(LOST) from None
     finally: process.end()
 
+_alone,_prepare = threading.Lock(),spawn.get_preparation_data
+
+def _without_main(name):
+    "What a new process is told, but for the script that runs here: it would run there again"
+    return {k:v for k,v in _prepare(name).items() if not k.startswith('init_main')}
+
 class _Process:
     "A process that runs `f` with `args`, an end of a pipe to `talk` to this process, and one of a pipe whose end is this process's"
-    def __init__(self, folder, f, *args):
-        context = _processes(folder)
+    def __init__(self, context, f, *args):
         (self.talk,theirs),(read,self.lifeline) = context.Pipe(),context.Pipe(duplex=False)
         self.process = context.Process(target=f, args=(*args, theirs, read), daemon=True)
-        self.process.start()
+        with _alone, mock.patch.object(spawn, 'get_preparation_data', _without_main): self.process.start()
         for o in (theirs,read): o.close()
 
     def end(self):
@@ -284,20 +290,19 @@ class Worker:
     "A process for small pieces of work, one at a time"
     def __init__(self,
         work,            # A function of a module, called as `work(data, *args)`; gives bytes
-        folder:str|Path, # Where the address of processes may lie
         memory:int=None, # Bytes that it may take
         seconds:int=3,   # Seconds that a piece may compute, and ten times as many that it may take
         tell=str,        # Makes a sentence of an exception; a function of a module
     ):
-        self.folder,self.what,self.seconds,self.process,self.lock = folder,(work,memory,seconds,tell),seconds,None,threading.Lock()
+        self.what,self.seconds,self.process,self.lock = (work,memory,seconds,tell),seconds,None,threading.Lock()
 
     def start(self):
         "Begin the process, if there is none, so that the first call need not wait for it"
-        with self.lock, suppress(OSError): self._start() # Its folder may have gone meanwhile
+        with self.lock: self._start()
 
     def _start(self):
         if self.process and not self.process.process.is_alive(): self._end()
-        self.process = self.process or _Process(self.folder, _serve, *self.what)
+        self.process = self.process or _Process(multiprocessing.get_context('spawn'), _serve, *self.what)
 
     def __call__(self, data:bytes, *args):
         "What `work` gives; `args` are what JSON holds. Raises `ValueError` with the sentence of what it raised, `Lost` if it crashed or broke its limits"

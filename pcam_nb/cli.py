@@ -363,7 +363,7 @@ def pcam_app(
     port:int=7860,         # Port to listen on
     auth:str='',           # user:password, or @FILE with a line of that kind for each user
     root_path:str='',      # Path under which a reverse proxy shows the app, for example /pcam
-    allow_host:str='',     # Further names by which it is reached, separated by commas, for example a proxy's
+    allow_host:str='',     # Further names by which it is reached, separated by commas, for example a proxy's, as name or name:port
     report:str='',         # Folder that pcam_evaluate wrote, for metrics on other patches than the validation's
     max_upload_mb:int=1024,# Largest upload, MB
     max_windows:int=1_000_000, # Most windows of a slide; larger slides are refused

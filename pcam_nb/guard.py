@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from fastcore.basics import patch
+from .files import is_file
 from .sample import need
 
 # %% ../nbs/38_guard.ipynb #c0b60c88
@@ -123,6 +124,7 @@ def read_auth(
 )->dict:      # User to password; None for none
     "Who may log in; raises `ValueError` for anything else, `FileNotFoundError` without the file"
     if not auth: return None
+    if auth.startswith('@') and not is_file(auth[1:]): raise FileNotFoundError(f"auth: there is no file '{auth[1:]}'")
     lines = Path(auth[1:]).read_text(encoding='utf-8').splitlines() if auth.startswith('@') else [auth]
     pairs = [o.strip().split(':', 1) for o in lines if o.strip()]
     if not pairs or any(len(o)<2 or not all(o) for o in pairs): raise ValueError('auth: give user:password, or @FILE with a line of that kind for each user')
@@ -154,6 +156,7 @@ class Guard:
     async def __call__(self, scope, receive, send):
         if scope['type']=='lifespan': return await self.app(scope, receive, send)
         if scope['type']!='http': return await send({'type':'websocket.close'})
+        if self.rules.root_path: scope['root_path'] = self.rules.root_path
         visit = Visit(self, scope, receive, send)
         health = visit.path=='/health' and scope['method'] in ('GET','HEAD')
         try:

@@ -8,6 +8,7 @@ __all__ = ['LOST', 'Cancelled', 'Suspended', 'QueueFull', 'Lost', 'Job', 'JobQue
 
 # %% ../nbs/39_jobs.ipynb #c4b37d28
 import json, math, multiprocessing, os, secrets, shutil, signal, sys, threading, time
+from contextlib import contextmanager
 from multiprocessing import spawn
 from pathlib import Path
 from unittest import mock
@@ -241,12 +242,20 @@ def _without_main(name):
     "What a new process is told, but for the script that runs here: it would run there again"
     return {k:v for k,v in _prepare(name).items() if not k.startswith('init_main')}
 
+@contextmanager
+def _no_interrupt():
+    "Keep Ctrl-C from the processes that are started meanwhile, even before they begin"
+    if sys.platform=='win32': return (yield)
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+    try: yield
+    finally: signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
 class _Process:
     "A process that runs `f` with `args`, an end of a pipe to `talk` to this process, and one of a pipe whose end is this process's"
     def __init__(self, context, f, *args):
         (self.talk,theirs),(read,self.lifeline) = context.Pipe(),context.Pipe(duplex=False)
         self.process = context.Process(target=f, args=(*args, theirs, read), daemon=True)
-        with _alone, mock.patch.object(spawn, 'get_preparation_data', _without_main): self.process.start()
+        with _alone, mock.patch.object(spawn, 'get_preparation_data', _without_main), _no_interrupt(): self.process.start()
         for o in (theirs,read): o.close()
 
     def end(self):

@@ -276,7 +276,9 @@ def overview(self:Scan,
         for j in range(0, colours.shape[1], TILE):
             part = colours[row*TILE:(row+1)*TILE,j:j+TILE]
             part[:] = self._at_scale(level, [a+s*n for a,s,n in zip(start, scale, (row*TILE,j))], scale, part.shape[:2])
-            if self.total is None: self.done += 1
+            if self.total is None:
+                self.done += 1
+                self.report()
         done[row] = True
     return colours
 

@@ -25,6 +25,7 @@ def sentence(e):
     if isinstance(e, OSError) and e.strerror: return f"The file can't be used: {e.strerror}"
     if isinstance(e, (ValueError,OSError,ImportError,RuntimeError)):
         said = re.sub(r'/(?:[^\s/:]+/)+', '', str(e)) # Of a path, the name alone
+        said = re.sub(r'--([a-z])', r'\1', said.replace('raise --max-windows, or ', '').replace(', or raise --max-windows', '')) # Not the words of the command line
         return re.sub(r'damaged \(.*\)', 'damaged', said, flags=re.S) # Not what a library says, which may hold what other files hold
     return f'Something went wrong in the server ({type(e).__name__})'
 

@@ -9,7 +9,7 @@ __all__ = ['LOST', 'Cancelled', 'Suspended', 'QueueFull', 'Lost', 'Job', 'JobQue
 # %% ../nbs/39_jobs.ipynb #c4b37d28
 import json, math, multiprocessing, os, secrets, shutil, signal, sys, threading, time
 from contextlib import contextmanager
-from multiprocessing import spawn
+from multiprocessing import resource_tracker, spawn
 from pathlib import Path
 from unittest import mock
 
@@ -246,6 +246,7 @@ def _without_main(name):
 def _no_interrupt():
     "Keep Ctrl-C from the processes that are started meanwhile, even before they begin"
     if sys.platform=='win32': return (yield)
+    resource_tracker.ensure_running() # It would let Ctrl-C through again, once it begins
     before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
     try: yield
     finally: signal.pthread_sigmask(signal.SIG_SETMASK, before)

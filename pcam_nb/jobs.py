@@ -323,7 +323,7 @@ class Worker:
                 if not self.process.talk.poll(10*self.seconds): raise EOFError
                 out = self.process.talk.recv_bytes(2**27)
                 if out[:1]==b'!': self._end() # Another one begins with all of its memory
-            except (EOFError, ConnectionError):
+            except (EOFError, OSError):
                 self._end()
                 raise Lost(LOST) from None
         if out[:1]!=b'+': raise ValueError(out[1:].decode())

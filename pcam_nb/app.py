@@ -131,7 +131,7 @@ def job_answer(
     rate:float,      # Windows a second
 )->dict:
     "What JSON holds of a job"
-    out = dict(id=job.id, state=job.state, name=job.name, stride=job.stride, windows=job.total, done=job.done)
+    out = dict(id=job.id, state=job.state, name=job.name, stride=job.stride, windows=job.total, done=job.done if job.total else 0)
     if job.state=='waiting': out['ahead'] = queue.ahead(job)
     if job.state in ('waiting','working'): out['seconds_left'] = time_left(job, rate)
     if job.error: out['error'] = job.error

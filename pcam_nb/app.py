@@ -19,12 +19,12 @@ from .jobs import Cancelled, Job, JobQueue, QueueFull, run_apart
 from .sample import need
 from .service import HERE, ONE_FILE, Service, about, example_files, safe_name, slide_apart
 from .source import SUFFIXES
-from .upload import MOST_FILES, patch_reader, sentence
+from .upload import MOST_FILES, PatchReader, is_full, sentence
 
 # %% ../nbs/42_app.ipynb #47a42bcb
 def status_of(e):
     "The HTTP status for an exception"
-    if isinstance(e, OSError) and e.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG): return 507
+    if is_full(e): return 507
     if isinstance(e, QueueFull) or isinstance(e, MemoryError): return 503
     return 422 if isinstance(e, (ValueError,OSError,ImportError,RuntimeError)) else 500
 
@@ -229,17 +229,16 @@ class Server:
         slide_mb:int=640,      # Memory that the process of a slide may take, MB
     ):
         self.work,self.rules,self.max_windows,self.uploads,self.memory = Path(work),rules or Rules(),max_windows,[],slide_mb*2**20
-        self.workers,readers = zip(*(patch_reader() for _ in range(2))) # A batch doesn't keep a patch waiting
-        self.readers = dict(zip(('patch','batch'), readers))
+        self.readers = dict(patch=PatchReader(), batch=PatchReader()) # A batch doesn't keep a patch waiting
         self.service = Service(run, device)
-        for o in self.workers: threading.Thread(target=o.start, daemon=True).start()
+        for o in self.readers.values(): threading.Thread(target=o.start, daemon=True).start()
         self.rate,self.card = self.service.rate(),about(self.service, self.work, report)
         self.queue,self.line,self.batches = JobQueue(keep=keep, idle=idle),Line(),Line(20)
 
     def close(self):
         "End all work"
         self.queue.close()
-        for o in self.workers: o.close()
+        for o in self.readers.values(): o.close()
 
     def run_answer(self):
         "What the page needs to know of the run"

@@ -206,7 +206,6 @@ def paler_first(self:Scan, axis, most=4096):
         dark[at:at+long] = (255-self.file.read(level, x, y, w, h).min(2)).sum(1-axis, dtype=float)
     return bool(dark[:n//2].sum()<dark[-(n//2):].sum())
 
-
 # %% ../nbs/11_slide.ipynb #d5a96dca
 READ = 1024 # Side of the blocks that are read at a time, in px of the level
 
@@ -624,7 +623,6 @@ def open_progress(folder, job, scan, resume):
     return (colours,seen), (logits,done)
 
 PARTS = ('colours.npy','seen.npy','logits.npy','done.npy') # Of an unfinished slide
-
 
 # %% ../nbs/11_slide.ipynb #3b3d6e4a
 def read_slide(

@@ -34,9 +34,9 @@ class User:
 
     def ask(self, job): return self.web.get(f"/api/slides/{job['id']}").json()
 
-    def wait(self, job):
-        "Wait for a slide; the job at its end"
-        while (job:=self.ask(job))['state'] in ('waiting','working'): time.sleep(.1)
+    def wait(self, job, meanwhile=lambda: None):
+        "Wait for a slide, and call `meanwhile` all the while; the job at its end"
+        while (job:=self.ask(job))['state'] in ('waiting','working'): meanwhile(); time.sleep(.1)
         return job
 
 
@@ -150,7 +150,7 @@ def main():
             while (windows:=user.ask(large)['windows']) is None: time.sleep(.2)
             ms[f'one person, while a slide of {windows:,} windows is read'] = timed(call, args.calls)
             other,begin = User(address),time.perf_counter()
-            small = other.wait(other.slide('slide.tif', (tmp/'slide.tif').read_bytes()).json())
+            small = other.wait(other.slide('slide.tif', (tmp/'slide.tif').read_bytes()).json(), lambda: user.ask(large))
             beside = time.perf_counter()-begin
             left = user.ask(large)
             user.web.delete(f"/api/slides/{large['id']}")

@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np, pandas as pd
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect, sync_playwright
-from pcam_nb.explore import data_uri
+from pcam_nb.page import data_uri
 from pcam_nb.infer import Predictor
-from pcam_nb.sample import draw_slide
+from pcam_nb.sample_slide import draw_slide
 from pcam_nb.service import example_files
 from pcam_nb.slide import read_slide
 from pcam_nb.source import read_image

@@ -14,8 +14,8 @@ from contenders import CONTENDERS, predict, training_arguments
 import numpy as np
 from sklearn.metrics import accuracy_score, f1_score, roc_auc_score
 from sklearn.model_selection import StratifiedKFold
-from pcam_nb.evaluate import ece, intervals
-from pcam_nb.explore import Picture
+from pcam_nb.metrics import ece, intervals
+from pcam_nb.page import Picture
 from pcam_nb.store import open_store
 from pcam_nb.train import Recipe
 

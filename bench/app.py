@@ -11,7 +11,8 @@ from common import arguments, finish
 from slide import trained
 import httpx, numpy as np
 from PIL import Image
-from pcam_nb.sample import UM_PER_PX, draw_slide, write_pyramid
+from pcam_nb.core import UM_PER_PX
+from pcam_nb.sample_slide import draw_slide, write_pyramid
 from pcam_nb.service import Service
 from pcam_nb.source import read_image
 

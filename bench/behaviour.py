@@ -13,7 +13,7 @@ from contenders import predict, project, training_arguments
 import numpy as np, torch
 from sklearn.metrics import roc_auc_score
 from pcam_nb.augment import turn
-from pcam_nb.sample import CENTRE
+from pcam_nb.core import CENTRE
 from pcam_nb.store import open_store
 
 

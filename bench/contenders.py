@@ -13,7 +13,8 @@ from fastai.vision.all import Callback, CancelFitException, CancelValidException
 from PIL import Image
 from pcam_nb.augment import normalise, to_planes, turn
 from pcam_nb.data import channel_stats, patch_dls
-from pcam_nb.train import Recipe, kept_model, patch_learner, recipe_callbacks
+from pcam_nb.learner import kept_model, patch_learner
+from pcam_nb.train import Recipe, recipe_callbacks
 
 LONG = 1000 # Epochs, when time is what ends a training
 

@@ -6,7 +6,7 @@ from common import arguments, finish, interleaved, kaggle_folder, table
 import numpy as np, torch
 from pcam_nb.augment import keep_memory
 from pcam_nb.model import make_model
-from pcam_nb.sample import SIZE
+from pcam_nb.core import SIZE
 from pcam_nb.store import open_store
 
 ARCHS,STRIDES = ('d4net','patchcnn'),(32,16)

@@ -7,7 +7,8 @@ from peers import Files, fastai_dls
 import numpy as np, pandas as pd, torch
 from fastai.vision.all import Learner
 from pcam_nb.data import channel_stats
-from pcam_nb.infer import Predictor, export_onnx
+from pcam_nb.export import export_onnx
+from pcam_nb.infer import Predictor
 from pcam_nb.model import make_model
 from pcam_nb.run import RunConfig, RunData
 from pcam_nb.store import open_store

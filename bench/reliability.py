@@ -8,9 +8,11 @@ from functools import partial
 from common import arguments, finish, kaggle_folder
 import numpy as np, torch
 from PIL import Image
-from pcam_nb.evaluate import SAME, coverage, intervals, promises_kept, simulate_slides, weaker
-from pcam_nb.explore import fingerprints
-from pcam_nb.sample import in_processes
+from pcam_nb.evaluate import SAME, weaker
+from pcam_nb.metrics import coverage, intervals, simulate_slides
+from pcam_nb.threshold import promises_kept
+from pcam_nb.copies import fingerprints
+from pcam_nb.core import in_processes
 from pcam_nb.store import open_store
 
 WORLDS = {'independent patches, 300':dict(slides=300, patches=1), '20 slides of 20 patches':dict(slides=20, patches=20),

@@ -8,10 +8,15 @@ from unittest import mock
 
 from common import HERE, arguments, finish, own_memory
 import numpy as np, pandas as pd
-from pcam_nb.evaluate import froc
+from pcam_nb.slide_eval import froc
 from pcam_nb.infer import Predictor
-from pcam_nb.sample import UM_PER_PX, draw_slide, make_sample
-from pcam_nb.slide import CELL, Scan, detections, lies_in, read_slide, score_scan, tissue_mask, windows_with_tissue
+from pcam_nb.core import UM_PER_PX
+from pcam_nb.sample import make_sample
+from pcam_nb.sample_slide import draw_slide
+from pcam_nb.region import detections, lies_in
+from pcam_nb.scan import CELL, Scan, tissue_mask
+from pcam_nb.score import score_scan, windows_with_tissue
+from pcam_nb.slide import read_slide
 from pcam_nb.store import open_store
 
 

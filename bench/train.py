@@ -11,7 +11,7 @@ from fastai.vision.all import Callback, CrossEntropyLossFlat, Learner, accuracy,
 from pcam_nb.data import patch_dls
 from pcam_nb.model import Sliding, make_model
 from pcam_nb.store import open_store
-from pcam_nb.train import choose_precision, patch_learner
+from pcam_nb.learner import choose_precision, patch_learner
 
 
 class Clock(Callback):

@@ -14,8 +14,6 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
-from joblib import cpu_count, delayed, Parallel
-from joblib.externals.loky import get_reusable_executor
 from tqdm.auto import tqdm
 
 try: import fcntl
@@ -43,6 +41,8 @@ def patch_bar(total, desc, progress=True, unit=' patches', **kwargs):
 # %% ../nbs/00_core.ipynb #cae11efc
 def in_processes(f, jobs, workers=None, least=4):
     "Yield `f(job)` for the list of `jobs`, in order, from `workers` processes (default: all cores), each with at least so many jobs"
+    from joblib import cpu_count, delayed, Parallel # Imports numpy, which a command's --help does without
+    from joblib.externals.loky import get_reusable_executor
     workers = min(workers or cpu_count(), max(len(jobs)//least, 1))
     try: yield from Parallel(n_jobs=workers, return_as='generator', max_nbytes=None)(delayed(f)(o) for o in jobs)
     finally:

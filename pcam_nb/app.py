@@ -14,10 +14,10 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
 
-from .core import need
+from .core import HERE, need
 from .guard import Guard, limited_protocol, read_auth, Rules, split_host, work_folder
 from .jobs import Cancelled, Job, JobQueue, QueueFull, run_apart
-from .service import about, example_files, HERE, ONE_FILE, safe_name, Service, slide_apart
+from .service import about, example_files, ONE_FILE, safe_name, Service, slide_apart
 from .source import SUFFIXES
 from .upload import is_full, MOST_FILES, PatchReader, sentence
 

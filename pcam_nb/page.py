@@ -15,7 +15,7 @@ import numpy as np, pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
-from .core import CENTRE, LABELS, write_text
+from .core import CENTRE, HERE, LABELS, write_text
 from .store import Store
 
 # %% ../nbs/05_page.ipynb #f1954ef0
@@ -61,12 +61,6 @@ def show_classes(store, n=8, seed=0):
     return show_rows(store, [i for o in rows for i in rng.permutation(o)[:n]], ncols=n)
 
 # %% ../nbs/05_page.ipynb #63e60c11
-_STYLE = """body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;color:#222}
-h1{font-size:1.7rem}h2{font-size:1.2rem;margin-top:2rem;border-bottom:1px solid #ddd}img{max-width:100%;height:auto}
-table{border-collapse:collapse;font-size:.9rem;margin-bottom:1.2rem}.about td{text-align:left}td,th{padding:.2rem .7rem;text-align:right;border-bottom:1px solid #eee}
-.note{background:#fff6e0;border-left:4px solid #e0a800;padding:.5rem 1rem}.scroll{overflow-x:auto}
-footer{margin-top:3rem;color:#777;font-size:.85rem}@media print{h2,img,table{break-inside:avoid}}"""
-
 def data_uri(data, kind):
     "Bytes of a picture of a `kind`, 'png' or 'jpeg', as an address"
     return f'data:image/{kind};base64,{b64encode(data).decode()}'
@@ -89,9 +83,9 @@ def html_page(
         if isinstance(o, tuple): return picture(*o)
         if isinstance(o, pd.DataFrame): return html_table(o)
         return o
-    body = '\n'.join(map(_html, parts))
+    body,style = '\n'.join(map(_html, parts)),(HERE/'static'/'page.css').read_text()
     return write_text(path, f'<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
-                    f'<title>{html.escape(title)}</title><style>{_STYLE}</style><h1>{html.escape(title)}</h1>\n{body}\n'
+                    f'<title>{html.escape(title)}</title><style>{style}</style><h1>{html.escape(title)}</h1>\n{body}\n'
                     f'<footer>Made by pcam_nb. For research use only, not a medical device.</footer></html>')
 
 # %% ../nbs/05_page.ipynb #4356f003

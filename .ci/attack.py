@@ -41,7 +41,7 @@ class Server:
         self.slowest = max(self.slowest, took)
         if not ok or took>2: self.faults.append(f'after {after}: /health {"is down" if not ok else f"took {took:.1f} s"}')
 
-    def judge(self, kind, name, status, body, may=False):
+    def check(self, kind, name, status, body, may=False):
         "Note what came of a request; `may` it be served?"
         row = self.rows.setdefault(kind, [0,0,0])
         row[0] += 1
@@ -57,15 +57,15 @@ class Server:
         self.healthy(self.last)
 
     def ask(self, kind, name, method, path, may=False, session=None, **kwargs):
-        "Send a request with httpx, and judge what comes"
+        "Send a request with httpx, and check what comes"
         with self.web(session) as web:
             try: o = web.request(method, path, **kwargs)
-            except httpx.TransportError: return self.judge(kind, name, None, b'', may)
-            self.judge(kind, name, o.status_code, o.content, may)
+            except httpx.TransportError: return self.check(kind, name, None, b'', may)
+            self.check(kind, name, o.status_code, o.content, may)
             return o
 
     def raw(self, kind, name, data, may=False, wait=5):
-        "Send bytes, and judge what comes within some seconds"
+        "Send bytes, and check what comes within some seconds"
         with socket.create_connection(('127.0.0.1',self.port), timeout=wait) as s:
             body = b''
             try:
@@ -73,19 +73,19 @@ class Server:
                 while part:=s.recv(1<<16): body += part
             except (TimeoutError,ConnectionError): pass
         status = int(body.split(b' ', 2)[1]) if body.startswith(b'HTTP/1') else None
-        self.judge(kind, name, status, body.split(b'\r\n\r\n', 1)[-1], may)
+        self.check(kind, name, status, body.split(b'\r\n\r\n', 1)[-1], may)
 
     def slide(self, kind, what, data, mpp=None, seconds=60, name=None, may=False, **how):
-        "Upload a slide, and judge what comes of it in the end"
+        "Upload a slide, and check what comes of it in the end"
         session,name = secrets.token_hex(16),name or what
         with self.web(session) as web:
             try: o = web.post('/api/slides', params=dict(name=name, **how) | (dict(mpp=mpp) if mpp else {}), content=data)
-            except httpx.TransportError: return self.judge(kind, what, None, b'')
-            if o.status_code!=202: return self.judge(kind, what, o.status_code, o.content)
+            except httpx.TransportError: return self.check(kind, what, None, b'')
+            if o.status_code!=202: return self.check(kind, what, o.status_code, o.content)
             id,end = o.json()['id'],time.monotonic()+seconds
             while (job:=web.get(f'/api/slides/{id}').json())['state'] in ('waiting','working') and time.monotonic()<end: time.sleep(.1)
             web.delete(f'/api/slides/{id}')
-        self.judge(kind, what, 422 if job['state']=='failed' else 200, json.dumps(job).encode(), may)
+        self.check(kind, what, 422 if job['state']=='failed' else 200, json.dumps(job).encode(), may)
         if job['state'] in ('waiting','working'): self.faults.append(f'{kind}, {what}: has not ended in {seconds} s: {job}')
 
     def basic(self): return f"Authorization: Basic {base64.b64encode(':'.join(self.auth).encode()).decode()}\r\n" if self.auth else ''
@@ -317,7 +317,7 @@ def beside(s, kind, data, name, small, seconds=120, **how):
     begin = time.monotonic()
     s.slide('beside', f'a small slide beside two of {kind}', small, .97, seconds, name='small.tif', may=True)
     print(f'a small slide beside two of {kind}: {time.monotonic()-begin:.0f} s')
-    for o,id in zip(sessions, ids): s.judge('beside', f'cancel {kind}', s.web(o).delete(f'/api/slides/{id}').status_code, b'', may=True)
+    for o,id in zip(sessions, ids): s.check('beside', f'cancel {kind}', s.web(o).delete(f'/api/slides/{id}').status_code, b'', may=True)
 
 def occupied(s, patch):
     "Work that gets nowhere, and who waits beside it"
@@ -347,7 +347,7 @@ def occupied(s, patch):
 def at_once(s):
     "What is asked for as soon as it answers"
     with ThreadPoolExecutor(100) as pool: answers = list(pool.map(lambda _: httpx.get(f'http://127.0.0.1:{s.port}/api/run', auth=s.auth, timeout=60).status_code, range(100)))
-    s.judge('at once', 'a hundred at the start', max(answers), b'', may=True)
+    s.check('at once', 'a hundred at the start', max(answers), b'', may=True)
     if set(answers)!={200}: s.faults.append(f'at once: {answers}')
 
 def long(s):
@@ -360,10 +360,10 @@ def long(s):
     s.slide('long', 'a small slide beside six that take hours', tiff(600, 500), .97, 120, name='small.tif', may=True)
     print(f'a small slide beside six that take hours: {time.monotonic()-begin:.0f} s')
     more = [post(sessions[0], tiff(200, 200), 'one more.tif') for _ in range(10)]
-    for o in more[-2:]: s.judge('long', 'the tenth slide of one', o.status_code, o.content)
+    for o in more[-2:]: s.check('long', 'the tenth slide of one', o.status_code, o.content)
     for session in sessions:
         with s.web(session) as web:
-            for o in web.get('/api/slides').json(): s.judge('long', 'cancel', web.delete(f"/api/slides/{o['id']}").status_code, b'', may=True)
+            for o in web.get('/api/slides').json(): s.check('long', 'cancel', web.delete(f"/api/slides/{o['id']}").status_code, b'', may=True)
     time.sleep(3)
     if (n:=len(s.children()))>4: s.faults.append(f'long: {n-4} processes are left') # Two that read images, one that others come from, and one that keeps count
 
@@ -375,14 +375,14 @@ def crowds(s, patch):
         try: idle.append(socket.create_connection(('127.0.0.1',s.port), timeout=5))
         except OSError: break
         if i%100==99: s.healthy(f'{i+1} silent connections')
-    s.judge('slow', f'{len(idle)} silent connections', None, b'')
+    s.check('slow', f'{len(idle)} silent connections', None, b'')
     for o in idle: o.close()
     slow = []
     for path,kind in (('/api/patch','multipart/form-data; boundary=x'),('/api/slides?name=a.svs','application/octet-stream'))*40:
         o = socket.create_connection(('127.0.0.1',s.port), timeout=5)
         o.sendall(f'POST {path} HTTP/1.1\r\nHost: localhost\r\n{s.basic()}Content-Type: {kind}\r\nContent-Length: 100000000\r\n\r\nab'.encode())
         slow.append(o)
-    s.judge('slow', '80 bodies that stop', None, b'')
+    s.check('slow', '80 bodies that stop', None, b'')
     end = time.monotonic()+40
     for o in slow: # The server gives them up
         o.settimeout(max(end-time.monotonic(), .1))
@@ -400,16 +400,16 @@ def crowds(s, patch):
                 time.sleep(.5)
             s.faults.append('slow: a header that never ends was waited for')
         except ConnectionError: pass
-        s.judge('slow', 'a header that never ends', None, b'')
+        s.check('slow', 'a header that never ends', None, b'')
     for i in range(10): # Cut off
         with socket.create_connection(('127.0.0.1',s.port), timeout=5) as o:
             o.sendall(f'POST /api/slides?name={i}.svs HTTP/1.1\r\nHost: localhost\r\n{s.basic()}Content-Length: 100000000\r\n\r\n'.encode()+bytes(10**6))
-        s.judge('slow', f'cut upload {i}', None, b'')
+        s.check('slow', f'cut upload {i}', None, b'')
     for i in range(20): # Asked for, and not waited for
         body = b'--x\r\nContent-Disposition: form-data; name="file"; filename="a.png"\r\n\r\n'+patch+b'\r\n--x--\r\n'
         with socket.create_connection(('127.0.0.1',s.port), timeout=5) as o:
             o.sendall(f'POST /api/patch HTTP/1.1\r\nHost: localhost\r\n{s.basic()}Content-Type: multipart/form-data; boundary=x\r\nContent-Length: {len(body)}\r\n\r\n'.encode()+body)
-    s.judge('slow', '20 calls that nobody waits for', None, b'')
+    s.check('slow', '20 calls that nobody waits for', None, b'')
     s.ask('slow', 'more than it takes', 'POST', '/api/slides', params=dict(name='a.svs'), content=(bytes(2**20) for _ in range(80)))
 
 
@@ -419,23 +419,23 @@ def passwords(s):
     with httpx.Client(base_url=f'http://127.0.0.1:{s.port}') as web:
         for o in ('/','/api/run','/static/app.js','/examples/normal%201.png','/openapi.json','/api/slides'):
             r = web.get(o)
-            s.judge('passwords', f'none, {o}', r.status_code, r.content)
+            s.check('passwords', f'none, {o}', r.status_code, r.content)
         for o in ('Basic','Basic !!!','Basic '+base64.b64encode(b'ann').decode(),'Bearer x','Basic '+base64.b64encode(b':').decode(),'Basic '+'A'*5000,'Digest username="ann"'):
             r = web.get('/api/run', headers=dict(authorization=o))
-            s.judge('passwords', o[:20], r.status_code, r.content)
+            s.check('passwords', o[:20], r.status_code, r.content)
     for user in ('ann','nobody'): # A name that is there gets the answers of one that is not; and waits for all addresses together
         seen = []
         for i in range(2,60):
             with httpx.Client(base_url=f'http://127.0.0.1:{s.port}', transport=httpx.HTTPTransport(local_address=f'127.0.0.{i}')) as web:
                 r = web.get('/api/run', auth=(user,f'guess {i}'))
                 seen.append((r.status_code, r.json()['error'].rstrip('0123456789 s')))
-                s.judge('passwords', f'{user} from 127.0.0.{i}', r.status_code, r.content)
+                s.check('passwords', f'{user} from 127.0.0.{i}', r.status_code, r.content)
         answers.append(seen)
     if answers[0]!=answers[1]: s.faults.append(f'passwords: answers tell which user there is: {answers}')
     if answers[0][-1][0]!=429: s.faults.append('passwords: guesses from many addresses have not to wait')
     with httpx.Client(base_url=f'http://127.0.0.1:{s.port}', transport=httpx.HTTPTransport(local_address='127.0.1.1')) as web: # Many names make no failure forgotten
         seen = [web.get('/api/run', auth=(secrets.token_hex(8),'guess')).status_code for _ in range(300)]
-        s.judge('passwords', '300 names', seen[-1], b'')
+        s.check('passwords', '300 names', seen[-1], b'')
     with httpx.Client(base_url=f'http://127.0.0.1:{s.port}', transport=httpx.HTTPTransport(local_address='127.0.0.2')) as web:
         if web.get('/api/run', auth=('ann','guess')).status_code!=429: s.faults.append('passwords: who guesses is forgotten')
     with s.web() as web: # Who has the password is not kept out, from where it was used before
@@ -445,7 +445,7 @@ def passwords(s):
         for i in range(30):
             r = web.get('/api/run', auth=('ann',f'guess {i}'))
             seen.append(r.status_code)
-            s.judge('passwords', f'guess {i}', r.status_code, r.content)
+            s.check('passwords', f'guess {i}', r.status_code, r.content)
         if 429 not in seen: s.faults.append('passwords: guesses have not to wait')
 
 

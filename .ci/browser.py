@@ -13,7 +13,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect, sync_playwright
 from pcam_nb.page import data_uri
 from pcam_nb.infer import Predictor
-from pcam_nb.sample_slide import draw_slide
+from pcam_nb.sample_slide import generate_slide
 from pcam_nb.service import example_files
 from pcam_nb.slide import read_slide
 from pcam_nb.source import read_image
@@ -211,7 +211,7 @@ def use_wrongly(visit, tmp):
 def answer_late(visit, part):
     "From now on, whatever the page asks for under an address with `part` comes a second late, though it is no longer wanted"
     visit.page.evaluate("""part => { window.asks ||= fetch; window.fetch = (url, o = {}) => url.includes(part)
-        ? new Promise(done => setTimeout(() => done(window.asks.call(window, url, {...o, signal: undefined})), 1000)) : window.asks.call(window, url, o) }""", part)
+        ? scheduler.postTask(() => window.asks.call(window, url, {...o, signal: undefined}), {delay: 1000}) : window.asks.call(window, url, o) }""", part)
 
 
 def use_in_haste(visit, predictor, files, slide, tmp):
@@ -281,7 +281,7 @@ def main():
         shots,place = Path(args.shots or tmp/'shots'),tmp/'server'
         for o in (shots,place): o.mkdir(exist_ok=True)
         predictor,files = Predictor.load(args.run, 'cpu'),sorted((Path(args.data)/'test').glob('*.tif'))[:30]
-        draw_slide(tmp/'slide.tif', 2400, 1800, progress=False)
+        generate_slide(tmp/'slide.tif', 2400, 1800, progress=False)
         address,server = serve(args.run, place)
         asked = 0
         try:

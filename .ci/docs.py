@@ -1,4 +1,4 @@
-"""What the site promises, checked without building it: every public name has a docstring, every page says first what it is for and is in the
+"""Checks of the site without building it: every public name has a docstring, every page says first what it is for and is in the
 sidebar, and every relative link leads somewhere."""
 import importlib, inspect, json, pkgutil, re, sys
 from pathlib import Path

@@ -2,7 +2,7 @@
 
 python .ci/kills.py --kills 40 --writes 24 --seed 0
 
-On a small drawn set: packing, training, evaluating, slide reading, exporting and predicting, some of them over an older output. `--kills` moments are
+On a small synthetic set: packing, training, evaluating, slide reading, exporting and predicting, some of them over an older output. `--kills` moments are
 drawn uniformly over the time that a command takes; `--writes` more fall at a change of the disk (a file is opened for writing, renamed, removed …),
 drawn from all that a command makes: every other one right before it, the rest after at most 200 bytes of the next file that is written, by a limit on the
 size of files whose signal nobody handles. After each kill whatever exists under its final name has to open with the package's own readers, and a file that
@@ -194,7 +194,7 @@ class Trials:
         "Draw what all commands read"
         def _draw():
             sample.make_sample('data', 200, 24, 8, seed=1, progress=False)
-            sample.draw_slide('scan.tif', 900, 700, (.4,), seed=1, progress=False)
+            sample.generate_slide('scan.tif', 900, 700, (.4,), seed=1, progress=False)
         if ended(forked(_draw, folder=self.work)): raise RuntimeError(Path(f'{self.work}.log').read_text())
 
     def fresh(self, name, command):

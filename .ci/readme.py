@@ -1,4 +1,5 @@
-"""Pages that stand in two places: README.md is nbs/index.ipynb, cell by cell; the site has CHANGELOG.md, CONTRIBUTING.md and bench/README.md as pages.
+"""Pages that are made of others: README.md is nbs/index.ipynb, cell by cell; the site has CHANGELOG.md, CONTRIBUTING.md and bench/README.md as pages; the
+page of commands is what their parsers say.
 
 With --write, write the copies; else exit with 1 if one is out of date.
 """
@@ -33,9 +34,34 @@ def page(file, what):
     return f'---\ntitle: {title.removeprefix("# ")}\ndescription: {what}\n---\n<!-- Made from {file} by .ci/readme.py -->\n\n{text}\n'
 
 
+def cell(text): return str(text).replace('|', '\\|').replace("'none'", '`none`')
+
+
+def options(group):
+    "The arguments of a group of a parser as a table"
+    shown = [o for o in group._group_actions if o.dest!='help']
+    if not shown: return ''
+    name = lambda o: ', '.join(f'`{k}`' for k in o.option_strings) or f'`{o.metavar}`'
+    rows = [f"| {name(o)} | {cell(o.help)} |" for o in shown]
+    return '\n'.join([f"| {group.title.removeprefix('positional ')} | meaning |", '|---|---|', *rows])
+
+
+def commands():
+    "The page of commands: description, example and options of each"
+    from pcam_nb import cli
+    from pcam_nb.command import make_parser
+    names = [o for o in vars(cli) if o.startswith('pcam_') and callable(getattr(cli, o))]
+    text = ['---', 'title: Commands', 'description: Every command, with an example and all its options.', '---', '<!-- Made from the parsers by .ci/readme.py -->', '',
+            'Each command says the same with `--help`. It ends with the exit code 0 (done), 1 (failed, with one sentence) or 2 (done, except for files that `--skip-bad` left out).']
+    for name in names:
+        p = make_parser(getattr(cli, name).__wrapped__)
+        text += ['', f'## {name}', f'{p.description}.', '', '```sh', p.epilog.removeprefix('Example: '), '```', '', '\n\n'.join(filter(None, map(options, p._action_groups)))]
+    return '\n'.join(text)+'\n'
+
+
 def copies():
     "What has to stand where: file to bytes"
-    texts = {root/'README.md':readme(), **{root/f'nbs/{k}.qmd':page(*v) for k,v in PAGES.items()}}
+    texts = {root/'README.md':readme(), root/'nbs/commands.qmd':commands(), **{root/f'nbs/{k}.qmd':page(*v) for k,v in PAGES.items()}}
     pictures = {root/'nbs/images'/o.name:o.read_bytes() for o in sorted((root/'bench/results').glob('*.png'))}
     return {**{k:v.encode() for k,v in texts.items()}, **pictures}
 

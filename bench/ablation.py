@@ -31,19 +31,19 @@ class Half(TexturePool):
         return torch.cat([mean, spread, mean_centre, spread_centre], 1)
 
 
-def pooled(net, centre=True, spread=True):
-    "A network of the project that pools without the centre, or without the spread"
-    net.pool = Half(centre, spread)
+def pooled(net, centre=True, std=True):
+    "A network of the project that pools without the centre, or without the standard deviation"
+    net.pool = Half(centre, std)
     return net
 
 
 def parts(arch):
     "The recipe, and the recipe without each of its parts"
-    return {'the recipe':project(arch), 'no D4 variation':project(arch, d4=False), 'no stain variation':project(arch, stain=0.),
-            'no other laboratories':project(arch, labs=0.), 'no shifts':project(arch, shift=0),
+    return {'the recipe':project(arch), 'no flips and rotations':project(arch, d4=False), 'no stain augmentation':project(arch, stain=0.),
+            'no strong stain augmentation':project(arch, strong_stain=0.), 'no shifts':project(arch, shift=0),
             'no label smoothing':project(arch, smooth=0.), 'no averaged weights':project(arch, average=0.),
             'no dropout':project(arch, without_dropout), 'in float32':project(arch, precision='fp32'),
-            'no centre in the pooling':project(arch, partial(pooled, centre=False)), 'no spread in the pooling':project(arch, partial(pooled, spread=False))}
+            'no centre in the pooling':project(arch, partial(pooled, centre=False)), 'no standard deviation in the pooling':project(arch, partial(pooled, std=False))}
 
 
 def main():

@@ -15,7 +15,7 @@ import numpy as np
 from sklearn.metrics import accuracy_score, f1_score, roc_auc_score
 from sklearn.model_selection import StratifiedKFold
 from pcam_nb.metrics import ece, intervals
-from pcam_nb.page import Picture
+from pcam_nb.page import Plot
 from pcam_nb.store import open_store
 from pcam_nb.train import Recipe
 
@@ -62,7 +62,7 @@ def pooled(store, kept, names, most):
     return res
 
 
-def judge(r, own):
+def with_difference(r, own):
     "AUC of a contender, and how far `own` is above it on the same holdouts, each with its 95 % interval"
     y,ps = r['y'],[r['p'], own['p'][:len(r['p'])]]
     auc,auc_own = [roc_auc_score(y, p) for p in ps]
@@ -73,7 +73,7 @@ def plot(found):
     "AUCs with the ends of their intervals, the best on top"
     names = sorted(found, key=lambda k: found[k][0])
     auc,low,high = np.array([found[k] for k in names]).T
-    fig = Picture(8, .4*len(names)+.9)
+    fig = Plot(8, .4*len(names)+.9)
     ax = fig.subplots()
     ax.errorbar(auc, range(len(names)), xerr=np.abs([low-auc, high-auc]), fmt='o', capsize=3, c='#1f5fa8')
     ax.set(yticks=range(len(names)), yticklabels=names, xlabel='AUC, 95 % interval')
@@ -94,7 +94,7 @@ def compare(name, contenders, own, args):
     found,rows = {},[]
     for k,r in res.items():
         y,p = r['y'],r['p']
-        (auc,low,high),(ahead,dlow,dhigh) = judge(r, res[own])
+        (auc,low,high),(ahead,dlow,dhigh) = with_difference(r, res[own])
         found[k if r['holdouts']==res[own]['holdouts'] else f"{k}, holdouts: {r['holdouts']}"] = auc,low,high
         row = {'':k, 'holdouts':r['holdouts'], 'AUC':f'{auc:.4f}', '95 %':f'{low:.4f}–{high:.4f}',
             f'{own} minus this':'' if k==own else f'{ahead:+.4f} ({dlow:+.4f} to {dhigh:+.4f})',

@@ -12,7 +12,7 @@ from slide import trained
 import httpx, numpy as np
 from PIL import Image
 from pcam_nb.core import UM_PER_PX
-from pcam_nb.sample_slide import draw_slide, write_pyramid
+from pcam_nb.sample_slide import generate_slide, write_pyramid
 from pcam_nb.service import Service
 from pcam_nb.source import read_image
 
@@ -133,7 +133,7 @@ def main():
         run = trained(tmp, args.n, args.epochs)
         file = next((tmp/'data'/'train').iterdir())
         patch,service = file.read_bytes(),Service(run, 'cpu')
-        draw_slide(tmp/'slide.tif', args.side, args.side, progress=False)
+        generate_slide(tmp/'slide.tif', args.side, args.side, progress=False)
         piece = np.tile(read_image(tmp/'slide.tif')[args.side//2-256:args.side//2+256,args.side//2-256:args.side//2+256], (1,-(-args.large//512),1))[:,:args.large]
         write_pyramid(tmp/'large.tif', (piece[:min(512, args.large-y)] for y in range(0, args.large, 512)), (args.large,args.large,3), UM_PER_PX)
         alone = lambda: service.answer_patch(patch, method='Grad-CAM', images=True)

@@ -13,7 +13,7 @@ HERE = Path(__file__).parent
 def arguments(doc, n, **more):
     "Parse `--data`, `--n`, `--repeats`, `--device`, `--out` and `more`, whose defaults give the types"
     p = argparse.ArgumentParser(description=doc.splitlines()[0])
-    p.add_argument('--data', help='a Kaggle folder (default: drawn patches)')
+    p.add_argument('--data', help='a Kaggle folder (default: synthetic patches)')
     p.add_argument('--n', type=int, default=n, help='how many of its patches')
     p.add_argument('--repeats', type=int, default=5)
     p.add_argument('--device', default='cpu', help='cpu or cuda')
@@ -26,7 +26,7 @@ def arguments(doc, n, **more):
 
 
 def kaggle_folder(data, n):
-    "A folder of `n` labelled patches, drawn unless `data` names one; a temporary one is removed at the end"
+    "A folder of `n` labelled patches, synthetic unless `data` names one; a temporary one is removed at the end"
     keep = tempfile.TemporaryDirectory()
     path = Path(keep.name)/'data'
     if data is None: make_sample(path, train=n, test=0, slides=max(n//60, 8))
@@ -86,7 +86,7 @@ def markdown(rows):
 def finish(name, args, rows, **more):
     "Print the table and write it, with all that was measured, as JSON"
     print('\n'+markdown(rows))
-    what = dict(arguments={k:v for k,v in vars(args).items() if k not in ('out','data','only','pause')}, patches='drawn' if args.data is None else 'real',
+    what = dict(arguments={k:v for k,v in vars(args).items() if k not in ('out','data','only','pause')}, patches='synthetic' if args.data is None else 'real',
                 machine=machine(args.device), table=rows, **more)
     file = Path(args.out)/f"{name}{'' if args.device=='cpu' else '_'+args.device}.json"
     file.write_text(json.dumps(what, indent=1, ensure_ascii=False)+'\n')

@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from fastai.vision.all import Callback, CancelFitException, CancelValidException, resnet18, set_seed, vision_learner
 from PIL import Image
-from pcam_nb.augment import normalise, to_planes, turn
+from pcam_nb.augment import normalise, to_planes, flip_rotate
 from pcam_nb.data import channel_stats, patch_dls
 from pcam_nb.learner import kept_model, patch_learner
 from pcam_nb.train import Recipe, recipe_callbacks
@@ -64,7 +64,7 @@ def predict(net, x, tta=1, bs=32):
     net.eval()
     net(x[:bs])
     start,out = time.perf_counter(),[]
-    for b in x.split(bs): out.append(torch.stack([net(turn(b, k).contiguous()).flatten() for k in range(tta)]).mean(0))
+    for b in x.split(bs): out.append(torch.stack([net(flip_rotate(b, k).contiguous()).flatten() for k in range(tta)]).mean(0))
     return torch.sigmoid(torch.cat(out)).numpy(), 1000*(time.perf_counter()-start)/len(x)/tta
 
 
@@ -72,7 +72,7 @@ def with_recipe(recipe, change, path, store, tr, va, args):
     "Train a network of the project by `recipe`, after `change(network)`"
     set_seed(recipe.seed)
     stats = channel_stats(store, tr)
-    dls = patch_dls(store, (tr,va), bs=recipe.bs, device='cpu', stats=stats, verbose=False, **recipe.vary)
+    dls = patch_dls(store, (tr,va), bs=recipe.bs, device='cpu', stats=stats, verbose=False, **recipe.augmentation)
     learn = patch_learner(dls, recipe.arch, False, recipe.lr, recipe.wd, recipe.pos_weight, recipe.precision)
     learn.model = change(learn.model).to(memory_format=torch.channels_last)
     learn.add_cbs(recipe_callbacks(recipe, recipe.bs))
@@ -118,5 +118,5 @@ def study(path, store, tr, va, args):
 
 # The reference CNN: one-cycle AdamW to 4e-3, D4 and colour variation; no averaging, no smoothing, no shifts, no other laboratories, no bfloat16
 CONTENDERS = {'stock fastai resnet18':stock, 'small CNN of the study':study,
-              'reference CNN':project('patchcnn', lambda net: reference_net(), average=0, smooth=0, shift=0, labs=0, precision='fp32'),
+              'reference CNN':project('patchcnn', lambda net: reference_net(), average=0, smooth=0, shift=0, strong_stain=0, precision='fp32'),
               **{o:project(o) for o in ('patchcnn','d4net','resnet18','densenet121')}}

@@ -11,29 +11,29 @@ SECTIONS = [
     ('infer', 'Predicting', 'A folder of TIFFs to probabilities. The network alone, on batches that are in memory, is what a perfect data path would reach.'),
     ('pack', 'Packing', 'Files to a store, once.'),
     ('dense', 'Whole regions', 'A region of tissue by `dense`, which computes what overlapping patches share only once, and patch by patch; windows a second.'),
-    ('slide', 'Whole slides', 'A slide from file to page with `d4net`; dense and patch by patch on the same windows; a slide of 19 × 19 mm; tumours at known places on drawn slides, '
-     'searched by a network that was trained on drawn patches. FROC as Camelyon16 defines it.'),
-    ('app', 'The web app', '`d4net`, from the command to the page, and requests over HTTP on the same two cores; what is said of hostile uploads.'),
+    ('slide', 'Whole slides', 'A slide from file to page with `d4net`; dense and patch by patch on the same windows; a slide of 19 × 19 mm; tumours at known places on synthetic slides, '
+     'searched by a network that was trained on synthetic patches. FROC as Camelyon16 defines it.'),
+    ('app', 'The web app', '`d4net`, from the command to the page, and requests over HTTP on the same two cores; the answers to hostile uploads.'),
     ('accuracy', 'Accuracy', 'Contenders trained from scratch on the same real patches, for the same time or the same number of epochs, on disjoint holdouts of '
      '960 patches whose predictions are pooled; a contender of fewer holdouts is compared on those. Intervals: paired bootstrap over patches. How long an epoch takes is seen '
-     'in the table of equal time: epochs were counted with other trainings running beside. The slides are not known, so patches of one slide may be on both sides: '
-     'compare the contenders, not these figures with those of other sets. The reference CNN and all that is not `pcam_nb` compute in float32, as they come; the other contenders in bfloat16 where the processor has instructions for it. After equal time, stock fastai was taken on another day, with torch 2.15.'),
-    ('ablation', 'The recipe', 'The same network and number of epochs, without one part of the recipe. The spread in the pooling gives .019 of AUC. Of the other parts none is told from '
+     'in the table of equal time: epochs were counted with other trainings running beside. The slides are not known, so patches of one slide may be in both splits: '
+     'compare the contenders, not these metrics with those of other data sets. The reference CNN and all that is not `pcam_nb` compute in float32, as they come; the other contenders in bfloat16 where the processor has instructions for it. After equal time, stock fastai was taken on another day, with torch 2.15.'),
+    ('ablation', 'The recipe', 'The same network and number of epochs, without one part of the recipe. The standard deviation in the pooling gives .019 of AUC. Of the other parts none is told from '
      'chance after ten epochs on one holdout, but the centre in the pooling, without which it is .004 more: one network trained twice by the same recipe, on one thread and on two, '
-     'has .949 and .946. What keeps a network from learning its patches by heart shows in longer trainings, and what protects from another laboratory, in the table of that name.'),
-    ('behaviour', 'What a trained network heeds', 'Tumour patches of a holdout get the ring, or the centre, of a normal one; how far the probability goes, on average. Networks lean on the '
-     'ring, since it is eight ninths of the patch, and tumour seldom ends at the square. Those that were trained with a tenth of the patches in the rings of others (`pcam_train --rings .1`) heed '
-     'the centre more than the ring; the AUC on patches as they are says what that costs.'),
-    ('shift', 'Another laboratory', 'Trained on drawn slides of one range of staining, judged on slides of that range and of others.'),
-    ('reliability', 'Do the figures keep their word?', 'Simulated sets whose truth is known, and planted copies of patches.'),
-    ('scale', 'Growth', 'One epoch of loading, with D4 and stain variation, from stores of random patches on disk, up to the size of the whole Kaggle training set '
+     'has .949 and .946. What keeps a network from memorising its patches shows in longer trainings, and what helps with another staining, in the table of that name.'),
+    ('behaviour', 'Centre and context', 'Tumour patches of a holdout get the context, or the centre, of a patch without tumour in its centre; the mean absolute change of the probability. Networks depend on the '
+     'context, eight ninths of the patch, since tumour seldom ends at the square. Those that were trained with a context swap for a tenth of the patches (`pcam_train --context-swap .1`) depend '
+     'on the centre more than on the context; the AUC on unchanged patches is the price.'),
+    ('shift', 'Another staining', 'Trained on synthetic slides of one range of staining, evaluated on slides of that range and of others.'),
+    ('reliability', 'Are intervals and thresholds right?', 'Simulated sets whose truth is known, and planted copies of patches.'),
+    ('scale', 'Growth', 'One epoch of loading, with D4 and stain augmentation, from stores of random patches on disk, up to the size of the whole Kaggle training set '
      '(6.1 GB). Own memory is what no file stands behind.\n\n![Seconds an epoch over patches in the store](results/scale.png)'),
 ]
 HEAD = """# Benchmarks
 
 Each script measures `pcam_nb` and what people use otherwise side by side in one run: the contenders take turns, the first round only warms up, and tables give
-the median of the rounds, the smallest and the largest. A ratio is the median of the ratios within each round. Compare ratios: the absolute figures belong to
-the machine. `--data FOLDER` takes a Kaggle folder instead of drawn patches, `--device cuda` a graphics card (without one the scripts say "no CUDA device").
+the median of the rounds, the smallest and the largest. A ratio is the median of the ratios within each round. Compare ratios: absolute values depend on
+the machine. `--data FOLDER` takes a Kaggle folder instead of synthetic patches, `--device cuda` a GPU (without one the scripts say "no CUDA device").
 All that was measured is in `results/`. This page is written by `python bench/readme.py`.
 """
 
@@ -48,7 +48,7 @@ def section(name, title, text):
                             *(['--data KAGGLE_FOLDER'] if r['patches']=='real' else [])])
         m = r['machine']
         where = ', '.join([m.get('gpu', m['cpu']), *(f'{k} {m[k]}' for k in ('python','torch','torchvision','fastai'))])
-        lines += [f'`{command}`', f"On {'drawn' if r['patches']=='drawn' else 'real'} patches; {where}.", markdown(r['table'])]
+        lines += [f'`{command}`', f"On {'synthetic' if r['patches']=='synthetic' else 'real'} patches; {where}.", markdown(r['table'])]
         if file.with_suffix('.png').is_file() and f'{file.stem}.png' not in text: lines.append(f'![{title}: {file.stem}](results/{file.stem}.png)')
         if 'eight' in r: lines.append(f"8-way averaging takes {r['eight']:.2f} times as long as one look.")
     return '\n\n'.join(lines)

@@ -1,4 +1,4 @@
-"""Do the intervals, promises and leak guard do what they say? Simulated sets whose truth is known, and planted copies of real patches.
+"""Do the intervals, target sensitivities and the search for leaks do what they should? Simulated sets whose truth is known, and planted copies of real patches.
 
 python bench/reliability.py [--sets 500] [--data KAGGLE_FOLDER]
 """
@@ -10,7 +10,7 @@ import numpy as np, torch
 from PIL import Image
 from pcam_nb.evaluate import SAME, weaker
 from pcam_nb.metrics import coverage, intervals, simulate_slides
-from pcam_nb.threshold import promises_kept
+from pcam_nb.threshold import targets_met
 from pcam_nb.copies import fingerprints
 from pcam_nb.core import in_processes
 from pcam_nb.store import open_store
@@ -61,8 +61,8 @@ def main():
         for by_slide in ((True,False) if world['patches']>1 else (True,)):
             how = 'drawing slides' if by_slide else 'drawing patches'
             say(f'95 % intervals that hold the true AUC; {name}'+(f', {how}' if world['patches']>1 else ''), f'{share_held(args, world, by_slide):.1%}')
-    for promise,tumours in ((.98,400),(.98,1000),(.95,400)):
-        say(f'validation sets that keep a promise of {promise:.0%}; {tumours} tumours', f'{promises_kept(args.sets, tumours, promise):.1%}')
+    for target,tumours in ((.98,400),(.98,1000),(.95,400)):
+        say(f'validation sets whose threshold meets a target sensitivity of {target:.0%}; {tumours} tumours', f'{targets_met(args.sets, tumours, target):.1%}')
     path,keep = kaggle_folder(args.data, args.n)
     found,wrong = guard(open_store(path, path.parent/'store', progress=False))
     for k,v in found.items(): say(f'copies that are found: {k}', f'{v:.1%}')

@@ -1,4 +1,4 @@
-"""Another laboratory: networks trained on drawn slides of one range of staining, judged on slides of the same range and of others.
+"""Another staining: networks trained on synthetic slides of one range of staining, evaluated on slides of the same range and of others.
 
 python bench/shift.py [--minutes 6] [--n 1600]
 """

@@ -1,4 +1,4 @@
-"""Whole slides: time, memory, agreement with patch by patch, and tumours found on drawn slides.
+"""Whole slides: time, memory, agreement with patch by patch, and tumours found on synthetic slides.
 
 python bench/slide.py [--slide FILE] [--side 20000] [--searched 8]
 """
@@ -12,7 +12,7 @@ from pcam_nb.slide_eval import froc
 from pcam_nb.infer import Predictor
 from pcam_nb.core import UM_PER_PX
 from pcam_nb.sample import make_sample
-from pcam_nb.sample_slide import draw_slide
+from pcam_nb.sample_slide import generate_slide
 from pcam_nb.region import detections, lies_in
 from pcam_nb.scan import CELL, Scan, tissue_mask
 from pcam_nb.score import score_scan, windows_with_tissue
@@ -21,7 +21,7 @@ from pcam_nb.store import open_store
 
 
 def trained(folder, patches, epochs):
-    "A run of d4net on drawn patches"
+    "A run of d4net on synthetic patches"
     from pcam_nb.train import Recipe, train # Loads fastai, which `measure` does without
     data = make_sample(folder/'data', train=patches, test=0, slides=max(patches//60, 8), progress=False)
     return train(open_store(data, folder/'data.store', progress=False), folder/'run', Recipe(arch='d4net', epochs=epochs), progress=False)
@@ -66,12 +66,12 @@ def fresh(run, path, out):
 
 
 def search(run, folder, n, side):
-    "Drawn slides, every fourth without tumour: detections with the tumour that they hit, and the tumours' diameters"
+    "Synthetic slides, every fourth without tumour: detections with the tumour that they hit, and the tumours' diameters"
     rng,found,sizes = np.random.default_rng(0),[],[]
     predictor = Predictor.load(run, 'cpu')
     for i in range(n):
         mm = tuple((rng.uniform(.04, .3, 3)*side*UM_PER_PX/1000).round(2).tolist()) if i%4<3 else () # 0.14–1.05 mm on 3,600 px
-        tumours = draw_slide(folder/f'{i}.tif', side, side*4//5, mm, seed=100+i, progress=False)
+        tumours = generate_slide(folder/f'{i}.tif', side, side*4//5, mm, seed=100+i, progress=False)
         scan = Scan(folder/f'{i}.tif')
         wanted = windows_with_tissue(tissue_mask(scan.overview(CELL)))
         places = detections(scan, predictor.probability(score_scan(predictor, scan, wanted, progress=False)))
@@ -86,7 +86,7 @@ def main():
         tmp = Path(tmp)
         run = trained(tmp, args.n, args.epochs)
         for name,side in (('small',args.small), ('large',args.side)):
-            draw_slide(tmp/f'{name}.tif', side, side, (side*UM_PER_PX*2e-4,), progress=False)
+            generate_slide(tmp/f'{name}.tif', side, side, (side*UM_PER_PX*2e-4,), progress=False)
         path = args.slide or tmp/'small.tif'
         start = time.perf_counter()
         subprocess.run([sys.executable, '-m', 'pcam_nb.cli', 'pcam_slide', run, path, '--out', tmp/'out', '--device', 'cpu'], check=True)
@@ -96,7 +96,7 @@ def main():
         rows.append({'':'largest difference of their logits', 'measured':f'{differ:.0e}'})
         sizes = {o:[fresh(run, tmp/f'{o}.tif', tmp/f'{o}_{i}') for i in range(r)] for o,r in (('small',args.repeats),('large',1))}
         per = {k:np.median([o['scoring']/o['tissue_mm2'] for o in v]) for k,v in sizes.items()}
-        for k,v in sizes.items(): rows.append({'':f"{k} drawn slide, {v[0]['tissue_mm2']:.1f} mm² of tissue", 'measured':f"{np.median([o['seconds'] for o in v]):.1f} s, "
+        for k,v in sizes.items(): rows.append({'':f"{k} synthetic slide, {v[0]['tissue_mm2']:.1f} mm² of tissue", 'measured':f"{np.median([o['seconds'] for o in v]):.1f} s, "
                                                f"scoring {1000*per[k]:.0f} ms per mm², own memory {max(o['memory_mb'] for o in v):.0f} MB"})
         rows.append({'':'scoring per mm², large to small', 'measured':f"{per['large']/per['small']:.2f}"})
         found,sizes_mm = search(run, tmp, args.searched, args.searched_side)
@@ -104,8 +104,8 @@ def main():
         hit = sizes_mm.merge(found.dropna(subset='tumour').groupby(['slide','tumour']).probability.max().reset_index(), how='left')
         hit['found'] = hit.probability>=Predictor.load(run, 'cpu').config.threshold
         for name,part in (('above 0.5 mm',hit[hit.mm>.5]), ('up to 0.5 mm',hit[hit.mm<=.5])):
-            rows.append({'':f'drawn tumours {name} found at the operating point', 'measured':f'{part.found.sum()} of {len(part)}'})
-        rows.append({'':f'FROC score on {args.searched} drawn slides', 'measured':f"{score['score']:.3f}"})
+            rows.append({'':f'synthetic tumours {name} found at the operating point', 'measured':f'{part.found.sum()} of {len(part)}'})
+        rows.append({'':f'FROC score on {args.searched} synthetic slides', 'measured':f"{score['score']:.3f}"})
     finish('slide', args, rows, ratios=ratios, differ=differ, sizes=sizes, froc=score['at'], tumours=hit.to_dict('records'))
 
 

@@ -22,7 +22,7 @@ def thumbs(x):
 def fingerprints(
     x:np.ndarray, # uint8, N×96×96×3
 )->np.ndarray:    # float32, N×48: the same for all 8 symmetries of a patch
-    "Fingerprints by which copies of a patch are found, turned ones too"
+    "Fingerprints by which copies of a patch are found, flipped and rotated ones too"
     c = abs(dctn(thumbs(x), axes=(1,2), norm='ortho')[:,:LOW,:LOW])
     u,v = np.triu_indices(LOW, 1)
     d = np.arange(1, LOW)
@@ -55,7 +55,7 @@ def duplicates(
     prints:np.ndarray=None, # `store_fingerprints(store)`, if they are there already
     progress:bool=True,     # Show progress bars?
 )->pd.DataFrame:            # One row a pair: rows `a`<`b`, `alike`: correlation, `exact`: the same to the byte?
-    "Pairs of patches that are copies: identical, turned, recompressed or a little brighter"
+    "Pairs of patches that are copies: identical, flipped or rotated, recompressed or a little brighter"
     prints = store_fingerprints(store, progress) if prints is None else prints
     pairs = cKDTree(prints).query_pairs(NEAR, output_type='ndarray')
     pairs = pairs[np.lexsort((pairs[:,1], pairs[:,0]))]
@@ -72,15 +72,15 @@ def contradictions(pairs, table):
 
 def across(
     pairs:pd.DataFrame, # From `duplicates`
-    side,               # One value a patch: the side of the split, or missing
+    part,               # One value a patch: the part of the split, or missing
 )->pd.DataFrame:
-    "The `pairs` of copies that lie on different sides of a split"
-    side = pd.Series(side).reset_index(drop=True)
-    a,b = [side.iloc[pairs[o]].to_numpy() for o in 'ab']
+    "The `pairs` of copies that lie in different splits"
+    part = pd.Series(part).reset_index(drop=True)
+    a,b = [part.iloc[pairs[o]].to_numpy() for o in 'ab']
     return pairs[(a!=b) & pd.notna(a) & pd.notna(b)]
 
-def slides_across(table, side):
-    "Slides with patches on more than one side of a split"
-    known = table.assign(side=np.asarray(side))[table.slide.notna().to_numpy()].dropna(subset='side')
-    n = known.groupby('slide').side.nunique()
+def slides_across(table, part):
+    "Slides with patches in more than one split"
+    known = table.assign(part=np.asarray(part))[table.slide.notna().to_numpy()].dropna(subset='part')
+    n = known.groupby('slide').part.nunique()
     return n[n>1].index.tolist()

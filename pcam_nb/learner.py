@@ -158,7 +158,7 @@ class AverageWeights(Callback):
 
     def _mean(self, means, news, _):
         "Move the means of so many steps towards the next one; whole numbers, which batch norm counts with, are copied"
-        n = int(self.average.n_averaged) # On the CPU, unlike the copy that is passed: nothing waits for the graphics card
+        n = int(self.average.n_averaged) # On the CPU, unlike the copy that is passed: nothing waits for the GPU
         if means[0].is_floating_point(): torch._foreach_lerp_(means, news, 1-min(self.decay, (1+n)/(10+n)))
         else: torch._foreach_copy_(means, news)
 

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['HAEMATOXYLIN', 'EOSIN', 'PEN', 'transmit', 'Slide', 'random_slide', 'smooth_noise', 'fibres', 'cell_grid', 'outline',
-           'stamp', 'Tissue', 'grow', 'expose', 'label_of', 'tumour_blob', 'draw_patch', 'Plan', 'draw_row',
+           'stamp', 'Tissue', 'grow', 'expose', 'label_of', 'tumour_blob', 'generate_patch', 'Plan', 'draw_row',
            'write_image', 'make_sample', 'write_tables']
 
 # %% ../nbs/01_sample.ipynb #f1053c2d
@@ -53,13 +53,13 @@ def random_slide(
     rng:np.random.Generator, # Source of chance
     stain:tuple=(.75,1.3),   # Weakest and strongest staining
 )->Slide:
-    "Draw the staining, lamp, focus and tissue of one scan"
+    "Generate the staining, lamp, focus and tissue of one scan"
     u = rng.uniform
     return Slide(u(*stain), u(*stain), tuple(float(o) for o in u(.88,.98)*u(.97,1.,3)), u(.45,.8), u(1,3), int(u(75,95)), u(.45,1), u(.92,1.08))
 
 # %% ../nbs/01_sample.ipynb #7bbf212b
 def smooth_noise(rng, shape, sigma):
-    "Noise of zero mean and unit spread that varies over about `sigma` px; float32 of `shape`"
+    "Noise of zero mean and unit standard deviation that varies over about `sigma` px; float32 of `shape`"
     step = max(int(sigma/2), 1)
     small = rng.standard_normal([s//step+6 for s in shape], dtype=np.float32)
     small = ndimage.gaussian_filter(small, sigma/step, mode='wrap')
@@ -121,7 +121,7 @@ class Tissue:
 # %% ../nbs/01_sample.ipynb #97fc7dd6
 @patch
 def nucleus(self:Tissue, y, x, radius, wobble, dark, texture):
-    "Draw one nucleus at (`y`,`x`): `dark` is its haematoxylin, `texture` the spread of its chromatin"
+    "Generate one nucleus at (`y`,`x`): `dark` is its haematoxylin, `texture` the standard deviation of its chromatin"
     inside = outline(self.rng, radius, wobble, int(radius*1.6)+2)
     t,l = self.rng.integers(0, 128-len(inside), 2)
     chromatin = dark*(1 + texture*self.grain[t:t+len(inside),l:l+len(inside)]) + .25*dark*np.exp(-(inside/1.2)**2)
@@ -129,7 +129,7 @@ def nucleus(self:Tissue, y, x, radius, wobble, dark, texture):
 
 @patch
 def tumour_cell(self:Tissue, y, x, radius):
-    "Draw one tumour cell: a large, irregular, mottled nucleus with nucleolus in its own pink cytoplasm"
+    "Generate one tumour cell: a large, irregular, mottled nucleus with nucleolus in its own pink cytoplasm"
     body = outline(self.rng, radius*1.45, .12, int(radius*2.2)+2)
     stamp(self.eosin, self.cytoplasm*np.clip(body+.5, 0, 1), y, x, np.maximum)
     stamp(self.tumour, body>0, y, x, np.logical_or)
@@ -138,7 +138,7 @@ def tumour_cell(self:Tissue, y, x, radius):
 
 @patch
 def gaps(self:Tissue, share):
-    "Wash the stain out of about `share` of the region, but not out of tumour: fat, vessels and cracks"
+    "Wash the stain out of about the fraction `share` of the region, but not out of tumour: fat, vessels and cracks"
     soft = 1/(1+np.exp(-6*(smooth_noise(self.rng, self.shape, 9) - np.quantile(self.rng.standard_normal(400), share))))
     keep = np.where(ndimage.binary_dilation(self.tumour, iterations=3), 1, .04+.96*soft).astype(np.float32)
     self.haematoxylin *= keep
@@ -190,7 +190,7 @@ def label_of(
 
 # %% ../nbs/01_sample.ipynb #dca286ad
 def tumour_blob(rng, kind):
-    "Where tumour may grow in a patch of `kind` 'centre', 'ring' or 'none'; 96×96 bool"
+    "Where tumour may grow in a patch of `kind` 'centre', 'context' or 'none'; 96×96 bool"
     blob = np.zeros((SIZE,SIZE), bool)
     if kind=='none': return blob
     radius = rng.uniform(14, 60) if kind=='centre' else rng.uniform(12, 40)
@@ -200,16 +200,16 @@ def tumour_blob(rng, kind):
     back = edge[rng.integers(len(edge))]*rng.uniform(0,.85)
     y,x = (y-back[0],x-back[1]) if kind=='centre' else (y,x)
     stamp(blob, shape>0, y, x, np.logical_or)
-    if kind=='ring': blob[CENTRE.start-9:CENTRE.stop+9, CENTRE.start-9:CENTRE.stop+9] = False
+    if kind=='context': blob[CENTRE.start-9:CENTRE.stop+9, CENTRE.start-9:CENTRE.stop+9] = False
     return blob
 
-def draw_patch(
+def generate_patch(
     slide:Slide,             # The scan it is cut from
     rng:np.random.Generator, # Source of chance
-    kind:str='centre',       # 'centre': tumour in the centre; 'ring': only around it; 'none'
+    kind:str='centre',       # 'centre': tumour in the centre; 'context': only around it; 'none'
 )->tuple[np.ndarray,np.ndarray]: # uint8 96×96×3, and the mask of tumour px, bool 96×96
-    "Draw one patch of `slide` and its tumour mask"
-    if kind not in ('centre','ring','none'): raise ValueError(f"kind is {kind!r}: choose 'centre', 'ring' or 'none'")
+    "Generate one patch of `slide` and its tumour mask"
+    if kind not in ('centre','context','none'): raise ValueError(f"kind is {kind!r}: choose 'centre', 'context' or 'none'")
     while True:
         tissue = grow(tumour_blob(rng, kind), slide, rng)
         if label_of(tissue.tumour)==(kind=='centre') and tissue.tumour.any()==(kind!='none'): break
@@ -218,13 +218,13 @@ def draw_patch(
 # %% ../nbs/01_sample.ipynb #4b08974f
 @dataclass(frozen=True)
 class Plan:
-    "What to draw: how many patches of how many slides"
+    "What to generate: how many patches of how many slides"
     train:int=1200 # Patches in train/
     test:int=200   # Patches in test/
     slides:int=24  # Slides in all
     seed:int=0     # Same seed, same set
     stain:tuple=(.75,1.3)  # Weakest and strongest staining of the slides
-    kinds:tuple=(('centre',.405),('ring',.215),('none',.38)) # Shares; Kaggle has 40.5 % positive
+    kinds:tuple=(('centre',.405),('context',.215),('none',.38)) # Fractions; Kaggle has 40.5 % positive
 
     def rows(self):
         "One row a patch: `part`, `wsi`, `kind` and `id`"
@@ -233,13 +233,13 @@ class Plan:
         wsi = np.where(part=='test', rng.integers(0, max(held,1), len(part)), rng.integers(held, max(self.slides,held+1), len(part)))
         names,shares = zip(*self.kinds)
         ids = [hashlib.sha1(f'{self}{i}'.encode()).hexdigest() for i in range(len(part))]
-        return pd.DataFrame(dict(id=ids, part=part, wsi=[f'drawn_{o:03d}' for o in wsi], kind=rng.choice(names, len(part), p=shares)))
+        return pd.DataFrame(dict(id=ids, part=part, wsi=[f'synthetic_{o:03d}' for o in wsi], kind=rng.choice(names, len(part), p=shares)))
 
 # %% ../nbs/01_sample.ipynb #f9ca7894
 def draw_row(plan, i, row):
-    "Draw patch number `i` of a `plan` from its row: uint8 96×96×3 and its label"
+    "Generate patch number `i` of a `plan` from its row: uint8 96×96×3 and its label"
     slide = random_slide(np.random.default_rng([plan.seed, 1, int(row.wsi.split('_')[1])]), plan.stain)
-    im,tumour = draw_patch(slide, np.random.default_rng([plan.seed, 2, i]), row.kind)
+    im,tumour = generate_patch(slide, np.random.default_rng([plan.seed, 2, i]), row.kind)
     return im, label_of(tumour)
 
 def write_image(im, path, **kwargs):
@@ -249,10 +249,10 @@ def write_image(im, path, **kwargs):
     return write_bytes(path, data.getvalue())
 
 def _draw_files(path, plan, rows):
-    "Draw the patches of `rows` (pairs of number and row) into files; their labels"
-    drawn = [(row, *draw_row(plan, i, row)) for i,row in rows]
-    for row,im,_ in drawn: write_image(im, path/row.part/f'{row.id}.tif')
-    return [label for *_,label in drawn]
+    "Generate the patches of `rows` (pairs of number and row) into files; their labels"
+    generated = [(row, *draw_row(plan, i, row)) for i,row in rows]
+    for row,im,_ in generated: write_image(im, path/row.part/f'{row.id}.tif')
+    return [label for *_,label in generated]
 
 # %% ../nbs/01_sample.ipynb #a61490c5
 def make_sample(
@@ -264,7 +264,7 @@ def make_sample(
     stain:tuple=(.75,1.3), # Weakest and strongest staining of the slides
     progress:bool=True,  # Show a progress bar?
 )->Path:                 # The folder
-    "Draw a labelled set in Kaggle's layout; raises `ValueError` for a plan that cannot be drawn, `FileExistsError` for a used folder"
+    "Generate a labelled set in Kaggle's layout; raises `ValueError` for a plan that cannot be generated, `FileExistsError` for a used folder"
     path,plan = Path(path).absolute(),Plan(train, test, slides, seed, tuple(stain)) # Workers may be elsewhere
     if train<1 or test<0: raise ValueError(f"train={train}, test={test}: ask for at least 1 training patch and 0 or more test patches")
     if slides<2: raise ValueError(f"slides={slides}: ask for at least 2, so that one can be held out")
@@ -281,7 +281,7 @@ def make_sample(
     return path
 
 def _draw_all(path, plan, rows, progress):
-    "Draw all `rows` of a plan into files; their labels"
+    "Generate all `rows` of a plan into files; their labels"
     numbered = list(enumerate(SimpleNamespace(**o) for o in rows.to_dict('records')))
     jobs = [numbered[i:i+25] for i in range(0, len(rows), 25)]
     with patch_bar(len(rows), 'drawing', progress) as bar:

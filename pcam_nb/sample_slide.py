@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['BLOCK', 'FADE', 'TILE', 'wobbly', 'inside', 'span', 'SlidePlan', 'fits', 'draw_block', 'stain_strips', 'slide_strips',
-           'in_tiles', 'halve', 'write_pyramid', 'in_strips', 'draw_slide']
+           'in_tiles', 'halve', 'write_pyramid', 'in_strips', 'generate_slide']
 
 # %% ../nbs/31_sample_slide.ipynb #201b1538
 import itertools, tempfile
@@ -48,7 +48,7 @@ def span(curve):
 # %% ../nbs/31_sample_slide.ipynb #9254f9e5
 @dataclass(frozen=True)
 class SlidePlan:
-    "What to draw on a slide"
+    "What to generate on a slide"
     width:int=3000          # px, at 10×
     height:int=2400         # px, at 10×
     tumours:tuple=(.8,.5)   # Largest diameter of each, mm
@@ -66,7 +66,7 @@ class SlidePlan:
         for _ in range(50):
             tumours = list(self.place(rng, tissue))
             if len(tumours)==len(self.tumours): return tissue, tumours
-        raise ValueError(f'No room for tumours of {self.tumours} mm on {self.width}×{self.height} px. Draw a larger slide, or fewer')
+        raise ValueError(f'No room for tumours of {self.tumours} mm on {self.width}×{self.height} px. Generate a larger slide, or fewer')
 
 # %% ../nbs/31_sample_slide.ipynb #c2f7749d
 def fits(curve, tissue, others, gap=SIZE/2):
@@ -143,14 +143,14 @@ def in_tiles(strips):
             yield np.ascontiguousarray(strip[y*TILE:(y+1)*TILE,x*TILE:(x+1)*TILE])
 
 def halve(x):
-    "A picture at half its size, uint8; an odd last row or column is dropped"
+    "An image at half its size, uint8; an odd last row or column is dropped"
     h,w = [o//2 for o in x.shape[:2]]
     return x[:2*h,:2*w].reshape(h, 2, w, 2, 3).mean((1,3)).round().astype(np.uint8)
 
 # %% ../nbs/31_sample_slide.ipynb #65d2d27e
 def write_pyramid(
     path:str|Path, # File to write, *.tif
-    strips,        # The picture from top to bottom: uint8 arrays h×W×3, h a multiple of 512 for all but the last
+    strips,        # The image from top to bottom: uint8 arrays h×W×3, h a multiple of 512 for all but the last
     shape:tuple,   # H×W×3
     mpp:float,     # µm per px
 ):
@@ -173,7 +173,7 @@ def _write_levels(path, strips, shape, mpp, tifffile, how):
 
 # %% ../nbs/31_sample_slide.ipynb #d93460b0
 def in_strips(x):
-    "Yield a picture 512 rows at a time"
+    "Yield an image 512 rows at a time"
     for i in range(0, len(x), BLOCK): yield x[i:i+BLOCK]
 
 def _keep_halves(strips, kept):
@@ -187,7 +187,7 @@ def _keep_halves(strips, kept):
         yield strip
 
 # %% ../nbs/31_sample_slide.ipynb #9dc68ab3
-def draw_slide(
+def generate_slide(
     path:str|Path,      # File to write, *.tif; the outlines of the tumours go beside it, as *.geojson
     width:int=3000,     # px, at 10×
     height:int=2400,    # px, at 10×
@@ -197,7 +197,7 @@ def draw_slide(
     workers:int=None,   # Processes; default: all cores
     progress:bool=True, # Show a progress bar?
 )->list[np.ndarray]:    # Outlines of the tumours, each N×2 of x, y in px
-    "Draw a slide with known tumours as a pyramidal TIFF; raises `ValueError` for no room, `ImportError` without the extra `slide`"
+    "Generate a slide with known tumours as a pyramidal TIFF; raises `ValueError` for no room, `ImportError` without the extra `slide`"
     path,plan = Path(path),SlidePlan(width, height, tuple(tumours), pen, seed)
     shapes = plan.shapes()
     with patch_bar(-(-height//BLOCK), f'drawing {path.name}', progress, unit=' strips') as bar:
@@ -206,7 +206,7 @@ def draw_slide(
                 yield strip
                 bar.update()
         write_pyramid(path, _counted(), (height,width,3), UM_PER_PX)
-    ring = lambda o: dict(type='Polygon', coordinates=[np.concatenate([o, o[:1]]).round(1).tolist()])
-    features = [annotation(ring(o), f'Tumour {i+1}', diameter_mm=round(mm, 3)) for i,(o,mm) in enumerate(zip(shapes[1], plan.tumours))]
+    outline_of = lambda o: dict(type='Polygon', coordinates=[np.concatenate([o, o[:1]]).round(1).tolist()])
+    features = [annotation(outline_of(o), f'Tumour {i+1}', diameter_mm=round(mm, 3)) for i,(o,mm) in enumerate(zip(shapes[1], plan.tumours))]
     write_geojson(features, path.with_suffix('.geojson'))
     return shapes[1]

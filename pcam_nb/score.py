@@ -10,7 +10,7 @@ import math
 
 import numpy as np, torch
 from fastcore.basics import patch
-from .augment import turn
+from .augment import flip_rotate
 from .core import CENTRE, patch_bar, prefetch, SIZE
 from .infer import finite, Predictor
 from .model import INVERSE
@@ -33,7 +33,7 @@ def map_logits(self:Predictor,
     region:np.ndarray,      # h×w×3, 0–255; h = 96 + (rows − 1) · stride
     wanted:np.ndarray,      # rows×cols bool: which windows to score
     stride:int=32,          # px from window to window
-    tta:int=1,              # Average over 1, 4 or 8 symmetries of the square
+    tta:int=1,              # Average over 1, 4 or 8 flips and rotations
     dense:bool=None,        # All windows at once, or each by itself? Default: what is less work
 )->np.ndarray:              # float32, rows×cols; NaN where not wanted
     "Logits of the windows of a region"
@@ -43,7 +43,7 @@ def map_logits(self:Predictor,
     if dense: out[wanted] = self._dense_logits(x, stride, tta)[wanted]
     else:
         tiles = x[0].unfold(0, SIZE, stride).unfold(1, SIZE, stride).permute(0,1,3,4,2)[torch.from_numpy(wanted)].numpy()
-        parts = [self.looks(tiles[i:i+self.bs], tta).mean(0) for i in range(0, len(tiles), self.bs)]
+        parts = [self.view_logits(tiles[i:i+self.bs], tta).mean(0) for i in range(0, len(tiles), self.bs)]
         out[wanted] = np.concatenate(parts or [[]])
     finite(out[wanted])
     return out
@@ -53,8 +53,8 @@ def _dense_logits(self:Predictor, x, stride, tta):
     "Logits of all windows of a region 1×h×w×3"
     with torch.inference_mode():
         x = self.feed(x)
-        turned = [turn(x, k).contiguous(memory_format=torch.channels_last) for k in range(self.turns(tta))]
-        maps = [turn(self.model.dense(o, stride), INVERSE[k], (1,2)) for k,o in enumerate(turned)]
+        turned = [flip_rotate(x, k).contiguous(memory_format=torch.channels_last) for k in range(self.n_views(tta))]
+        maps = [flip_rotate(self.model.dense(o, stride), INVERSE[k], (1,2)) for k,o in enumerate(turned)]
         return torch.stack(maps).mean(0)[0].float().cpu().numpy()
 
 # %% ../nbs/33_score.ipynb #89069683
@@ -73,7 +73,7 @@ def score_scan(
     predictor:Predictor,
     scan:Scan,
     wanted:np.ndarray,      # rows×cols bool, from `windows_with_tissue`
-    tta:int=1,              # Average over 1, 4 or 8 symmetries of the square
+    tta:int=1,              # Average over 1, 4 or 8 flips and rotations
     strip:int=None,         # Rows of windows at a time; default: 512 px of them, or all of a small slide
     dense:bool=None,        # See `Predictor.map_logits`
     out:np.ndarray=None,    # Where to put the logits, rows×cols float32, and which rows are done, rows bool: a pair

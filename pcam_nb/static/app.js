@@ -157,7 +157,7 @@ class Patch extends Asking {
       $('methods').append(make('label', {}, radio, ` ${o}`))
     })
     for (const o of run.examples) {
-      const url = `examples/${encodeURIComponent(o)}`, label = o.replace('.png', '').replace('normal', 'no tumour').replace('only in ring', 'in the context')
+      const url = `examples/${encodeURIComponent(o)}`, label = o.replace('.png', '').replace('normal', 'no tumour').replace('only in context', 'in the context')
       $('examples').append(make('button', {class: 'thumb', onclick: () => this.example(url, o)}, make('img', {src: url, alt: ''}), make('span', {text: label})))
     }
     this.clear()

@@ -368,6 +368,41 @@ def long(s):
     if (n:=len(s.children()))>4: s.faults.append(f'long: {n-4} processes are left') # Two that read images, one that others come from, and one that keeps count
 
 
+def floods(s):
+    "More connections than the server takes, all of them busy: with requests whose answers nobody reads, and with bodies that are refused"
+    deaf = []
+    for _ in range(400):
+        o = socket.socket()
+        o.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
+        o.settimeout(3)
+        try:
+            o.connect(('127.0.0.1',s.port))
+            o.sendall(b'GET /api/run HTTP/1.1\r\nHost: localhost\r\n\r\n'*2000)
+        except OSError: pass
+        deaf.append(o)
+    s.check('floods', f'{len(deaf)} that read no answer', None, b'')
+    end,status = time.monotonic()+40,0
+    with s.web() as web:
+        while status!=200 and time.monotonic()<end: # Who takes nothing of an answer is gone by then
+            with suppress(httpx.TransportError): status = web.get('/static/app.js').status_code
+            time.sleep(.5)
+    if status!=200: s.faults.append('floods: clients that read nothing keep their places for longer than 40 s')
+    for o in deaf: o.close()
+    stop = threading.Event()
+    def _knock():
+        while not stop.is_set():
+            with suppress(OSError), socket.create_connection(('127.0.0.1',s.port), timeout=5) as o:
+                o.sendall(b'POST /api/patch HTTP/1.1\r\nHost: localhost\r\nContent-Length: 60000\r\n\r\nab')
+                o.settimeout(8)
+                while o.recv(4096): pass
+    knocking = [threading.Thread(target=_knock, daemon=True) for _ in range(400)]
+    for o in knocking: o.start()
+    time.sleep(2)
+    for _ in range(5): s.check('floods', '400 with bodies that are refused', None, b'')
+    stop.set()
+    for o in knocking: o.join(10)
+
+
 def crowds(s, patch):
     "Connections that say nothing, bodies that never end, uploads that are cut off"
     idle = []
@@ -471,6 +506,7 @@ def attack(run, tmp, auth=None):
         if not auth:
             long(s)
             occupied(s, patch)
+        floods(s)
         crowds(s, patch)
         with s.web() as w: # It still does what it is for
             o = w.post('/api/patch', files=dict(file=('a.png',patch)))

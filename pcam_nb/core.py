@@ -9,7 +9,7 @@ __all__ = ['SIZE', 'CENTRE', 'UM_PER_PX', 'LABELS', 'HERE', 'FULL', 'FORMULA', '
            'tidy']
 
 # %% ../nbs/00_core.ipynb #7bab1fd2
-import errno, importlib, json, os, re, shutil
+import errno, importlib, json, os, re, shutil, stat
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -84,9 +84,15 @@ def _there(path, open_):
     except ValueError: return False # A name that no file can have
     return True
 
+def _is_plain(path):
+    "Is there neither a pipe nor a device at `path`, whose opening might wait without an end?"
+    try: mode = os.stat(path).st_mode
+    except (OSError, ValueError): return True # Who opens it is told why
+    return stat.S_ISREG(mode) or stat.S_ISDIR(mode)
+
 def is_file(path):
     "Is there a file at `path`? Raises `PermissionError`, in a sentence, if it may not be read"
-    return _there(path, lambda o: open(o, 'rb').close())
+    return _is_plain(path) and _there(path, lambda o: open(o, 'rb').close())
 
 def is_folder(path):
     "Is there a folder at `path`? Raises `PermissionError`, in a sentence, if it may not be read"
@@ -95,7 +101,8 @@ def is_folder(path):
 # %% ../nbs/00_core.ipynb #de587bf8
 @contextmanager
 def reading(path):
-    "Raises `PermissionError`, in a sentence, if what is done inside may not read `path`"
+    "Raises `PermissionError`, in a sentence, if what is done inside may not read `path`; `ValueError` at once for a pipe or a device"
+    if not _is_plain(path): raise ValueError(f"'{path}' is no file, but a pipe or a device")
     try: yield
     except PermissionError: raise no_access(path) from None
 
@@ -108,8 +115,13 @@ def parse_json(
     "A JSON object of finite numbers; raises `ValueError` with a short reason for anything else"
     if len(text)>most: raise ValueError(f'it is larger than {most>>20} MB')
     def _no(name): raise ValueError(f'it holds {name}, which is not a number')
-    try: what = json.loads(text, parse_constant=None if nan else _no)
+    def _whole(digits):
+        if len(digits)>1000: raise ValueError(f'it holds a number of {len(digits):,} digits') # Python's own limit is 4,300
+        return int(digits)
+    try: what = json.loads(text, parse_constant=None if nan else _no, parse_int=_whole)
     except RecursionError: raise ValueError('it is nested too deeply') from None
+    except json.JSONDecodeError as e: raise ValueError(f'it is no JSON, from line {e.lineno} on') from None
+    except UnicodeDecodeError: raise ValueError('it is no text in UTF-8') from None
     if not isinstance(what, dict): raise ValueError('it holds no JSON object')
     return what
 

@@ -32,10 +32,13 @@ def load_model(run, config):
     model = make_model(config.arch)
     try:
         with reading(file): weights = load_file(file)
+        kinds = {k:v.is_floating_point() for k,v in model.state_dict().items()}
+        odd = [k for k,v in weights.items() if kinds.get(k, v.is_floating_point())!=v.is_floating_point()]
+        if odd: raise ValueError(f"'{file}' is damaged ({odd[0]} holds {str(weights[odd[0]].dtype).removeprefix('torch.')}). Copy it again, or train again")
         model.load_state_dict(weights)
     except SafetensorError as e: raise ValueError(f"'{file}' is damaged ({e}). Copy it again, or train again") from None
     except RuntimeError: raise ValueError(f"'{file}' holds the weights of another network than config.json names, {config.arch}") from None
-    bad = [k for k,v in weights.items() if v.is_floating_point() and not v.isfinite().all()]
+    bad = [k for k,v in weights.items() if v.is_floating_point() and not v.float().isfinite().all()] # Numbers of 8 bits can't be asked
     if bad: raise NotFinite(f"'{file}' holds NaN or infinity ({bad[0]}). Copy it again, or train again with a smaller learning rate")
     return model.eval().to(memory_format=torch.channels_last)
 

@@ -4,10 +4,10 @@
 
 # %% auto #0
 __all__ = ['LOST', 'Cancelled', 'Suspended', 'QueueFull', 'Lost', 'Job', 'JobQueue', 'limit_memory', 'run_apart', 'limit_seconds',
-           'Worker']
+           'Worker', 'Line']
 
 # %% ../nbs/41_jobs.ipynb #92cbdc6e
-import json, math, multiprocessing, os, secrets, shutil, signal, sys, threading, time
+import asyncio, json, math, multiprocessing, os, secrets, shutil, signal, sys, threading, time
 from contextlib import contextmanager
 from multiprocessing import resource_tracker, spawn
 from pathlib import Path
@@ -337,3 +337,44 @@ class Worker:
         "End the process, whatever it does"
         if process:=self.process: process.process.kill()
 
+
+# %% ../nbs/41_jobs.ipynb #374d2e1e
+class Line:
+    "Work in threads, one piece at a time: the addresses take turns, those who ask from one address take turns among them, and each is served in order"
+    def __init__(self, most=200): self.busy,self.waiting,self.served,self.most = False,[],{},most
+
+    async def run(self, request, f, *args, **kwargs):
+        "What `f` gives, or None if the client of `request` has gone; raises `QueueFull`"
+        if len(self.waiting)>=self.most: raise QueueFull('The server is busy. Try again in a few seconds')
+        await self.enter(request)
+        try: return None if await request.is_disconnected() else await asyncio.to_thread(f, *args, **kwargs)
+        finally: self.call()
+
+    async def enter(self, request):
+        "Wait for one's turn"
+        address = request.client.host if request.client else ''
+        who = (address, *(request.headers.get(o, '') for o in ('authorization','x-session'))) # Those who give neither are one
+        if not self.busy: return self.take(who)
+        place = who,asyncio.get_running_loop().create_future()
+        self.waiting.append(place)
+        try: await place[1]
+        except asyncio.CancelledError:
+            if place in self.waiting: self.waiting.remove(place)
+            else: self.call() # Its turn came meanwhile
+            raise
+
+    def take(self, who):
+        "Give the place to `who`, and remember that they were served last"
+        self.busy,now = True,1+max(self.served.values(), default=0)
+        self.served |= {who:now, who[0]:now}
+
+    def call(self):
+        "Give the place to who was served longest ago, if anybody waits"
+        self.busy = False
+        if not self.waiting: return self.served.clear()
+        place = min(self.waiting, key=lambda o: (self.served.get(o[0][0], 0), self.served.get(o[0], 0)))
+        self.waiting.remove(place)
+        here = {o for who,_ in self.waiting for o in (who, who[0])}
+        self.served = {k:v for k,v in self.served.items() if k in here} # Of who is gone, nothing is kept
+        self.take(place[0])
+        place[1].set_result(None)

@@ -38,7 +38,7 @@ def check_plain(name, values, kinds, most=100):
         check_text(f'a name in {name}', k, 100)
         if not isinstance(v, kinds): raise ValueError(f'{name}.{k} is {_short(v)}: it should be a number, a text, true, false or null')
         if isinstance(v, str): check_text(f'{name}.{k}', v)
-        if isinstance(v, (int,float)): check_number(f'{name}.{k}', float(v), -1e300, 1e300)
+        if isinstance(v, (int,float)) and not isinstance(v, bool): check_number(f'{name}.{k}', v, -1e300, 1e300)
 
 # %% ../nbs/14_run.ipynb #16dd241e
 UNKNOWN_SLIDES = 'unknown, may be shared' # Of the patches that a run was trained on
@@ -165,6 +165,7 @@ def calibrated(logits, temperature):
 def read_valid(run, config):
     "Labels, calibrated probabilities and slides of the validation patches of a run, as `train` left them"
     df = read_table(run, 'valid.csv', dict(label=(0,1), logit=(-1e30,1e30)), ('id','slide'), 'Its training has not ended, or it was not copied whole. Continue it with --resume')
+    if not df.label.isin((0,1)).all(): raise ValueError(f"'{Path(run)/'valid.csv'}' is damaged (a label is neither 0 nor 1). Copy the run again, or train again")
     return df.label.to_numpy(int), calibrated(df.logit, config.temperature), df.slide
 
 # %% ../nbs/14_run.ipynb #61b015bf

@@ -516,7 +516,7 @@ def attack(run, tmp, auth=None):
         uploads = lambda: [str(o) for o in s.place.rglob('*') if o.is_file() and o.name!='.lives']
         while uploads() and time.monotonic()<end: time.sleep(1)
         if left:=uploads(): s.faults.append(f'uploads are left: {left[:5]}')
-        if (own:=s.memory())>2000 or s.peak[0]>3000: s.faults.append(f'memory reached {own:,.0f} MB, and {s.peak[0]:,.0f} MB with all processes, after {s.peak[1]}')
+        if (own:=s.memory())>2000 or s.peak[0]>3500: s.faults.append(f'memory reached {own:,.0f} MB, and {s.peak[0]:,.0f} MB with all processes, after {s.peak[1]}')
         if outside:=[str(o) for o in s.place.iterdir() if not o.name.startswith('pcam_app_')]: s.faults.append(f'outside its folder: {outside}')
         if Path('/tmp/owned').exists(): s.faults.append('an EPS file was run')
     finally:

@@ -26,7 +26,7 @@ import numpy as np, pandas as pd, tifffile, torch
 from PIL import Image
 torch.set_num_threads(1)
 import onnx, onnxscript, shapely # Not onnxruntime, which starts a thread
-from pcam_nb import cli, evaluate, explain, explore, files, infer, run, sample, slide, store, train
+from pcam_nb import card, cli, core, evaluate, explain, explore, export, infer, run, sample, sample_slide, slide, store, train
 
 # Name: share of the kills, command, what makes the older output (or None), what is there once a call can be resumed (or None: it is given again)
 CASES = dict(
@@ -130,7 +130,7 @@ def open_one(file):
     "Open a file, or the folder that it completes, with the package's own readers"
     if file.name=='config.json': run.read_config(file.parent, weights=False)
     elif file.name=='metrics.json' and (file.parent/'split.csv').exists(): run.read_metrics(file.parent)
-    elif file.suffix=='.json': files.read_json(file, '', nan=True)
+    elif file.suffix=='.json': core.read_json(file, '', nan=True)
     elif file.suffix=='.geojson': assert json.loads(file.read_text())['type']=='FeatureCollection'
     elif file.name=='checkpoint.pt': assert train.read_checkpoint(file.parent)
     elif file.name=='history.csv': run.read_history(file.parent)
@@ -194,7 +194,7 @@ class Trials:
         "Draw what all commands read"
         def _draw():
             sample.make_sample('data', 200, 24, 8, seed=1, progress=False)
-            sample.generate_slide('scan.tif', 900, 700, (.4,), seed=1, progress=False)
+            sample_slide.generate_slide('scan.tif', 900, 700, (.4,), seed=1, progress=False)
         if ended(forked(_draw, folder=self.work)): raise RuntimeError(Path(f'{self.work}.log').read_text())
 
     def fresh(self, name, command):

@@ -156,7 +156,7 @@ def add_slides(app, server):
         try:
             await take_upload(request, folder/'upload'/name)
             work = slide_work(server, folder/'upload'/name, folder, mpp=mpp, stride=stride, threshold=threshold)
-            job = SlideJob(work, owner, folder, sentence, name, stride)
+            job = SlideJob(work, owner, folder, sentence, name, stride, request.client.host if request.client else '')
             queue.submit(job)
         except BaseException:
             shutil.rmtree(folder, ignore_errors=True)
@@ -190,8 +190,8 @@ def add_slides(app, server):
 
 class SlideJob(Job):
     "A slide that is read"
-    def __init__(self, work, owner, folder, tell, name, stride):
-        super().__init__(work, owner, folder, tell)
+    def __init__(self, work, owner, folder, tell, name, stride, address=''):
+        super().__init__(work, owner, folder, tell, address)
         self.name,self.stride,self.counted = name,stride,None
 
     def __setattr__(self, k, v):

@@ -321,7 +321,7 @@ def limited_protocol(
     h11 = need('uvicorn.protocols.http.h11_impl', 'app')
 
     class Limited(h11.H11Protocol):
-        due,stuck,spare = None,None,False
+        due,stuck,spare,ahead = None,None,False,False
         def idle(self): return self.cycle is None or self.cycle.response_complete
         def connection_made(self, transport):
             super().connection_made(transport)
@@ -339,7 +339,7 @@ def limited_protocol(
 
         def on_response_complete(self):
             "One request after the other: who sends the next before the answer has come, as no browser does, is answered once"
-            if self.conn.trailing_data[0]: self.transport.close()
+            if self.ahead: self.transport.close()
             super().on_response_complete()
 
         def pause_writing(self):
@@ -369,6 +369,8 @@ def limited_protocol(
 
         def data_received(self, data):
             super().data_received(data)
+            o = self.cycle
+            self.ahead = self.ahead or bool(o and not (o.response_started or o.more_body) and self.conn.trailing_data[0])
             self.expect() if self.idle() else self.stop_waiting()
 
         def connection_lost(self, exc):

@@ -28,8 +28,9 @@ class Job:
         owner:str,    # Whose it is
         folder:Path,  # What it may write into; goes with the job
         tell=str,     # Makes a sentence of an exception
+        address:str='', # From where it was asked for
     ):
-        self.work,self.owner,self.folder,self.tell,self.id = work,owner,Path(folder),tell,secrets.token_urlsafe(18)
+        self.work,self.owner,self.folder,self.tell,self.address,self.id = work,owner,Path(folder),tell,address,secrets.token_urlsafe(18)
         self.state,self.done,self.total,self.result,self.error = 'waiting',0,None,None,None
         self.seen = time.monotonic() # When it was last asked for
         self.stop,self.suspend = threading.Event(),threading.Event()
@@ -64,6 +65,8 @@ class JobQueue:
         with self.lock:
             if self.closed.is_set() or sum(not o.ended for o in self.jobs.values())>=self.waiting:
                 raise QueueFull(f'{self.waiting} slides are waiting. Try again later')
+            if job.address and sum(o.address==job.address and not o.ended for o in self.jobs.values())>=self.waiting*2//3: # Sessions can be invented
+                raise QueueFull('Too many slides from your address are waiting. Try again later')
             self.jobs[job.id] = job
             self._start()
         return job
@@ -359,8 +362,7 @@ class Line:
         self.waiting.append(place)
         try: await place[1]
         except asyncio.CancelledError:
-            if place in self.waiting: self.waiting.remove(place)
-            else: self.call() # Its turn came meanwhile
+            if not place[1].cancelled(): self.call() # Its turn came meanwhile
             raise
 
     def take(self, who):
@@ -371,6 +373,7 @@ class Line:
     def call(self):
         "Give the place to who was served longest ago, if anybody waits"
         self.busy = False
+        self.waiting = [o for o in self.waiting if not o[1].done()] # Without those that were cancelled
         if not self.waiting: return self.served.clear()
         place = min(self.waiting, key=lambda o: (self.served.get(o[0][0], 0), self.served.get(o[0], 0)))
         self.waiting.remove(place)

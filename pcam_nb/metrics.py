@@ -46,7 +46,7 @@ def metrics(
     y,                 # Labels, 0 or 1
     p,                 # Probability of 1 for each, 0–1
     threshold:float=.5,# From which probability on a patch is called tumour, 0–1
-)->dict:               # Figures, 0–1, and the counts tn, fp, fn, tp
+)->dict:               # Metrics, 0–1, and the counts tn, fp, fn, tp
     "accuracy, precision, recall, specificity, NPV, F1, AUC, average precision, log loss, Brier score, ECE, and the confusion matrix"
     y,p = check_scores(y, p)
     d = p>=threshold

@@ -16,7 +16,7 @@ from PIL import Image
 from fastcore.basics import patch
 from matplotlib import colormaps
 from tqdm import tqdm
-from .card import write_card
+from .card import METRICS, write_card
 from .core import CENTRE, HERE, need, SIZE
 from .evaluate import metrics_table, metrics_with_intervals
 from .explain import overlay, attribution_methods
@@ -260,7 +260,7 @@ def about(
         found = metrics_with_intervals(*service.valid[:2], service.threshold, service.valid[2])
     alone = f'<p class="note">{ALONE}.</p>' if found['unit']=='patches' else ''
     table = f"<p>On the validation patches; intervals over {found['unit']}.</p>{html_table(metrics_table(found))}{alone}"
-    return _plain(markdown.render(card.replace('## Figures\n', f'## Figures\n\n{mark}\n', 1)).replace(f'<p>{mark}</p>', table))
+    return _plain(markdown.render(card.replace(f'{METRICS}\n', f'{METRICS}\n\n{mark}\n', 1)).replace(f'<p>{mark}</p>', table))
 
 def _plain(page):
     "HTML without styles of its own, which the page's policy forbids, and without empty headers"

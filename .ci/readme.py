@@ -34,7 +34,7 @@ def page(file, what):
     return f'---\ntitle: {title.removeprefix("# ")}\ndescription: {what}\n---\n<!-- Made from {file} by .ci/readme.py -->\n\n{text}\n'
 
 
-def cell(text): return str(text).replace('|', '\\|').replace("'none'", '`none`')
+def escaped(text): return text.replace('|', '\\|')
 
 
 def options(group):
@@ -42,7 +42,7 @@ def options(group):
     shown = [o for o in group._group_actions if o.dest!='help']
     if not shown: return ''
     name = lambda o: ', '.join(f'`{k}`' for k in o.option_strings) or f'`{o.metavar}`'
-    rows = [f"| {name(o)} | {cell(o.help)} |" for o in shown]
+    rows = [f"| {name(o)} | {escaped(o.help)} |" for o in shown]
     return '\n'.join([f"| {group.title.removeprefix('positional ')} | meaning |", '|---|---|', *rows])
 
 

@@ -327,7 +327,7 @@ def serve(
     check_port(host, port)
     with ended_by_signals(), work_folder() as work:
         server = Server(run, work, rules, **options)
-        web = uvicorn.Server(uvicorn.Config(make_app(server), host=host, port=port, log_level='critical', http=limited_protocol(), ws='none', lifespan='off', server_header=False,
+        web = uvicorn.Server(uvicorn.Config(make_app(server), host=host, port=port, log_level='critical', http=limited_protocol(silence=server.rules.silence), ws='none', lifespan='off', server_header=False,
                                             proxy_headers=bool(allow_host), forwarded_allow_ips='127.0.0.1,::1', timeout_graceful_shutdown=1))
         threading.Thread(target=_announce, args=(web,_address(host, port),say), daemon=True).start()
         _run_until_signal(web, server, work)

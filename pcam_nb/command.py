@@ -29,8 +29,8 @@ def make_parser(f):
     about,_,example = f.__doc__.partition('\n')
     p = _Parser(prog=f.__name__, description=about, epilog=example.strip() or None, formatter_class=wide)
     options = docments(f, full=True, returns=False)
-    groups = {k:v for k,v in GROUPS.items() if any(o in options for o in v)} if 'epochs' in options and 'arch' in options else {}
-    places = {o:place for k,v in groups.items() for place in [p.add_argument_group(k)] for o in v}
+    groups = {k:v for k,v in GROUPS.items() if any(o in options for o in v)}
+    places = {o:place for k,v in groups.items() for place in [p.add_argument_group(k)] for o in v} if len(groups)==len(GROUPS) else {} # Few options need none
     for name,o in options.items(): _add_option(places.get(name, p), name, o)
     p.add_argument('--debug', action='store_true', help='Show where an error comes from')
     return p

@@ -101,16 +101,19 @@ def _check_directory(file):
     at = tail.rfind(b'PK\5\6')
     if at<0 or len(tail)-at<22: raise ValueError('The zip is damaged')
     n,length = struct.unpack('<HI', tail[at+10:at+16])
-    if n>MOST_FILES or length>MOST_FILES*2**11 or tail[max(at-20, 0):at].startswith(b'PK\6\7'):
-        raise ValueError(f'The zip holds more than {MOST_FILES} files. At most {MOST_FILES} at a time')
+    zip64 = tail[max(at-20, 0):at].startswith(b'PK\6\7') # Counts elsewhere
+    if n>MOST_FILES and not zip64: raise ValueError(_too_many(f'{n:,}'))
+    if zip64 or length>MOST_FILES*2**11: raise ValueError(_too_many(f'more than {MOST_FILES}'))
     file.seek(0)
+
+def _too_many(files): return f'The zip holds {files} files. At most {MOST_FILES} at a time'
 
 def _check_entries(entries):
     "Raise `ValueError` unless the entries of a zip may be read"
     names = [o.filename.replace('\\', '/') for o in entries]
     if any(o.startswith('/') or ':' in o or '..' in o.split('/') for o in names): raise ValueError('The zip holds names that lead out of it')
     if any(o.flag_bits&1 for o in entries): raise ValueError('The zip is encrypted')
-    if len(entries)>MOST_FILES: raise ValueError(f'The zip holds more than {MOST_FILES} files. At most {MOST_FILES} at a time')
+    if len(entries)>MOST_FILES: raise ValueError(_too_many(f'{len(entries):,}'))
     if sum(o.file_size for o in entries)>MOST_BYTES: raise ValueError(f'The zip unpacks to more than {MOST_BYTES>>20} MB')
 
 # %% ../nbs/42_upload.ipynb #3958a450

@@ -26,7 +26,8 @@ import numpy as np, pandas as pd, tifffile, torch
 from PIL import Image
 torch.set_num_threads(1)
 import onnx, onnxscript, shapely # Not onnxruntime, which starts a thread
-from pcam_nb import card, cli, core, evaluate, explain, explore, export, infer, run, sample, sample_slide, slide, store, train
+from pcam_nb import card, cli, core, evaluate, explain, explore, export, infer, sample, sample_slide, slide, store, train
+from pcam_nb.run import Run
 
 # Name: share of the kills, command, what makes the older output (or None), what is there once a call can be resumed (or None: it is given again)
 CASES = dict(
@@ -128,15 +129,15 @@ def shown(folder):
 
 def open_one(file):
     "Open a file, or the folder that it completes, with the package's own readers"
-    if file.name=='config.json': run.read_config(file.parent, weights=False)
-    elif file.name=='metrics.json' and (file.parent/'split.csv').exists(): run.read_metrics(file.parent)
+    if file.name=='config.json': Run(file.parent).config
+    elif file.name=='metrics.json' and (file.parent/'split.csv').exists(): Run(file.parent).metrics
     elif file.suffix=='.json': core.read_json(file, '', nan=True)
     elif file.suffix=='.geojson': assert json.loads(file.read_text())['type']=='FeatureCollection'
-    elif file.name=='checkpoint.pt': assert train.read_checkpoint(file.parent)
-    elif file.name=='history.csv': run.read_history(file.parent)
-    elif file.name=='split.csv': run.read_split(file.parent)
+    elif file.name=='checkpoint.pt': assert train.read_checkpoint(Run(file.parent))
+    elif file.name=='history.csv': Run(file.parent).history
+    elif file.name=='split.csv': Run(file.parent).split
     elif file.name=='model.safetensors': infer.Predictor.load(file.parent, 'cpu')
-    elif file.name=='valid.csv': run.read_valid(file.parent, run.read_config(file.parent))
+    elif file.name=='valid.csv': Run(file.parent).valid
     elif file.suffix=='.onnx': infer.Predictor.load(file, 'cpu').logits(np.zeros((1,96,96,3), np.uint8))
     elif file.suffix=='.csv': pd.read_csv(file)
     elif file.suffix=='.npy': np.load(file, mmap_mode='r', allow_pickle=False)
@@ -171,7 +172,7 @@ def parts(o):
 
 def whole(file):
     "The bytes of a file, but for what the docstring leaves out"
-    if file.name=='checkpoint.pt': return pickle.dumps(repr(parts(train.read_checkpoint(file.parent))))
+    if file.name=='checkpoint.pt': return pickle.dumps(repr(parts(train.read_checkpoint(Run(file.parent)))))
     if file.name=='history.csv': return pd.read_csv(file, dtype=str).drop(columns='seconds').to_csv().encode()
     if file.name=='metrics.json' and (file.parent/'split.csv').exists(): return json.dumps(dict(json.loads(file.read_text()), seconds=0)).encode()
     return file.read_bytes()

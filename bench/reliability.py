@@ -6,12 +6,11 @@ import io, time, warnings
 from functools import partial
 
 from common import arguments, finish, kaggle_folder
-import numpy as np, torch
-from PIL import Image
-from pcam_nb.evaluate import SAME, weaker
+import numpy as np
+from PIL import Image, ImageEnhance, ImageFilter
 from pcam_nb.metrics import coverage, intervals, simulate_slides
 from pcam_nb.threshold import targets_met
-from pcam_nb.copies import fingerprints
+from pcam_nb.copies import find_copies, fingerprints
 from pcam_nb.core import in_processes
 from pcam_nb.store import open_store
 
@@ -28,27 +27,35 @@ def share_held(args, world, by_slide):
     return float(np.mean(list(in_processes(partial(held, world, by_slide, args.rounds), jobs))))
 
 
-def jpeg(x):
-    f = io.BytesIO()
-    Image.fromarray(x).save(f, 'JPEG', quality=90)
-    return np.array(Image.open(f))
+def jpeg(quality):
+    def change(im):
+        f = io.BytesIO()
+        im.save(f, 'JPEG', quality=quality)
+        return Image.open(f)
+    return change
 
+def moved(px): return lambda im: Image.fromarray(np.pad(np.array(im), ((px,0),(px,0),(0,0)), 'reflect')[:96,:96])
 
-CHANGES = {'identical':lambda x: x, 'turned':lambda x: np.ascontiguousarray(np.rot90(x)[:,::-1]), 'JPEG, quality 90':jpeg,
-           'brightness +3':lambda x: np.minimum(x.astype(int)+3, 255).astype(np.uint8), 'turned and JPEG':lambda x: jpeg(np.ascontiguousarray(np.rot90(x, 3)))}
+turned = lambda im: im.transpose(Image.Transpose.ROTATE_90).transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+CHANGES = {'identical':lambda im: im, 'turned':turned, 'JPEG, quality 95':jpeg(95), 'JPEG, quality 70':jpeg(70), 'turned and JPEG, quality 90':lambda im: jpeg(90)(turned(im)),
+           'brightness ×1.1':lambda im: ImageEnhance.Brightness(im).enhance(1.1), 'brightness ×.8':lambda im: ImageEnhance.Brightness(im).enhance(.8),
+           'contrast ×1.1':lambda im: ImageEnhance.Contrast(im).enhance(1.1), 'contrast ×1.2':lambda im: ImageEnhance.Contrast(im).enhance(1.2),
+           'blur, radius 1':lambda im: im.filter(ImageFilter.GaussianBlur(1)), '48 px and back':lambda im: im.resize((48,48)).resize((96,96)),
+           'overlapping patches, 2 px apart':moved(2), 'overlapping patches, 8 px apart':moved(8)}
 
 
 def guard(store):
-    "Share of copies that are found, for each kind of copy, and of patches that are called a copy of a different one"
+    "Share of copies that are found, for each kind of copy; of pairs of different patches, how many are called copies, and how many there are"
     x = np.array(store.patches)
-    prints = fingerprints(x)
-    stored = prints.astype(np.float16).astype(np.float32)
-    called = lambda new,old: np.linalg.norm(new-old, axis=1)<=SAME*weaker(new, old)
-    rows = np.random.default_rng(0).permutation(len(x))[:1000]
-    found = {k:float(called(fingerprints(np.stack([f(x[i]) for i in rows])), stored[rows]).mean()) for k,f in CHANGES.items()}
-    nearest = torch.cdist(torch.from_numpy(prints), torch.from_numpy(stored)).topk(2, largest=False).indices.numpy()
-    other = np.where(nearest[:,0]==np.arange(len(x)), nearest[:,1], nearest[:,0])
-    return found, float(called(prints, stored[other]).mean())
+    stored = fingerprints(x).astype(np.float16).astype(np.float32) # As a run keeps them
+    rows = np.random.default_rng(0).permutation(len(x))[:2000]
+    found = {}
+    for name,change in CHANGES.items():
+        pairs = find_copies(fingerprints(np.stack([np.array(change(Image.fromarray(x[i])).convert('RGB')) for i in rows])), stored)
+        found[name] = float((pairs.b==rows[pairs.a]).sum()/len(rows))
+    pairs = find_copies(stored, stored).query('a<b')
+    wrong = sum(not (x[a]==x[b]).all() for a,b in zip(pairs.a, pairs.b))
+    return found, wrong, len(x)*(len(x)-1)//2
 
 
 def main():
@@ -64,9 +71,9 @@ def main():
     for target,tumours in ((.98,400),(.98,1000),(.95,400)):
         say(f'validation sets whose threshold meets a target sensitivity of {target:.0%}; {tumours} tumours', f'{targets_met(args.sets, tumours, target):.1%}')
     path,keep = kaggle_folder(args.data, args.n)
-    found,wrong = guard(open_store(path, path.parent/'store', progress=False))
+    found,wrong,pairs = guard(open_store(path, path.parent/'store', progress=False))
     for k,v in found.items(): say(f'copies that are found: {k}', f'{v:.1%}')
-    say('different patches that are called copies', f'{wrong:.2%}')
+    say(f'of {pairs:,} pairs of different patches, called copies', f'{wrong:,}')
     y,p,_ = simulate_slides(np.random.default_rng(0), slides=args.patches, patches=1)
     start = time.perf_counter()
     with warnings.catch_warnings():

@@ -104,7 +104,7 @@ def slide_work(server, file, folder, **options):
     "The work of a job that reads a slide, which goes afterwards"
     s,options = server.service,dict(options, max_windows=server.max_windows)
     def _work(watch):
-        found = run_apart(slide_apart, (s.run.absolute(), s.device, file, folder, options), watch, server.work, server.memory, tell=sentence)
+        found = run_apart(slide_apart, (s.run.path.absolute(), s.device, file, folder, options), watch, server.work, server.memory, tell=sentence)
         file.unlink()
         return found
     return _work

@@ -13,7 +13,7 @@ import pandas as pd
 from .core import is_file, read_json, sweep, write_text
 from .evaluate import metrics_table, points_table, SHOWN
 from .model import takes_pretrained
-from .run import read_config, read_metrics, whole_recipe
+from .run import Run, whole_recipe
 
 # %% ../nbs/25_card.ipynb #bc4a01e4
 CLAIM = [
@@ -71,16 +71,16 @@ def _markdown(df): return '\n'.join(f"| {' | '.join(map(str, o))} |" for o in [d
 METRICS = '## Metrics' # Where the app shows them as a table instead
 
 def write_card(
-    run:str|Path,         # Folder of the run
+    run:str|Path|Run,     # The run
     report:str|Path=None, # Folder of an evaluation, for metrics with intervals
     out:str|Path=None,    # File to write; default: MODEL_CARD.md in the run
 )->Path:
     "Write the model card of a run; raises `FileNotFoundError` for a folder without run or evaluation, `ValueError` if that is another run's"
-    run = Path(run)
-    c,valid,found,out = read_config(run),read_metrics(run),None,Path(out or run/'MODEL_CARD.md')
+    run = Run.of(run)
+    c,valid,found,out = run.config,run.metrics,None,Path(out or run/'MODEL_CARD.md')
     if report:
         found = read_found(report)
-        if Path(found['run']).resolve()!=run.resolve(): raise ValueError(f"'{report}' evaluates another run: {found['run']}")
+        if Path(found['run']).resolve()!=run.path.resolve(): raise ValueError(f"'{report}' evaluates another run: {found['run']}")
     parts = [_metadata(c, found, valid), f'# {c.arch}: tumour in the centre of lymph-node patches',
         "A network that says how likely the centre 32×32 px of a 96×96 px patch, H&E at 10×, holds metastatic tumour. "
         "**Research use only; not a medical device.**", '## Use', _use(run, c), METRICS, *_card_metrics(c, found, valid), '## Limits', _LIMITS,

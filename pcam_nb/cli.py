@@ -50,9 +50,9 @@ def report_skipped(skipped, folder):
 def check_evaluable(tta, *runs):
     "Raise `ValueError` or `FileNotFoundError` unless `runs` can be evaluated: better now than after packing"
     from pcam_nb.infer import check_tta
-    from pcam_nb.run import read_config, read_valid
+    from pcam_nb.run import Run
     check_tta(tta)
-    for run in runs: read_valid(run, read_config(run))
+    for run in runs: Run.of(run).valid
 
 def print_metrics(found):
     "Print the metrics of an evaluation as a table"
@@ -104,9 +104,9 @@ def pcam_explore(
     """Explore a data set: class balance, colour, blank patches, copies, leaks
     Example: pcam_explore data --out explored"""
     from pcam_nb.explore import FAULTS, explore
-    if run: from pcam_nb.evaluate import read_splits # Loads torch
+    from pcam_nb.run import Run
     packed = store_for(data, out, store, part, slides, resize, skip_bad)
-    part = read_splits(run, packed.table) if run else None
+    part = Run.of(run).part_of(packed.table) if run else None
     found = explore(packed, out, part)
     say(f"{found['patches']:,} patches, {found['positive']:,} positive, {found['slides']:,} known slides")
     say(*(f'  {found[k]:6,} {v}' for k,v in FAULTS.items()), f"Page: {Path(out)/'explore.html'}")
@@ -151,12 +151,11 @@ def pcam_train(
     from pcam_nb.model import check_arch
     check_arch(arch) # Before packing, which takes longer
     with in_turn(device): packed = store_for(data, out, store, 'train', slides, resize, skip_bad)
-    from pcam_nb.run import read_config, read_metrics
     from pcam_nb.train import Recipe, train
     run = train(packed, out, Recipe(**{o.name:given[o.name] for o in fields(Recipe)}), resume, device, cache, compile)
-    m = read_metrics(run)
+    m = run.metrics
     say(f"Best epoch {m['epoch']+1}: validation AUC {m['auc']:.4f}, accuracy {m['accuracy']:.4f}, precision {m['precision']:.4f}, "
-        f"recall {m['recall']:.4f}, F1 {m['f1']:.4f}", f"Temperature {read_config(run).temperature:.3f}, fitted on the validation patches", f'Run: {run}')
+        f"recall {m['recall']:.4f}, F1 {m['f1']:.4f}", f"Temperature {run.config.temperature:.3f}, fitted on the validation patches", f'Run: {run}')
     return report_skipped(packed.skipped, run)
 
 # %% ../nbs/47_cli.ipynb #cd1ff18d

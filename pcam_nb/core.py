@@ -4,9 +4,9 @@
 
 # %% auto #0
 __all__ = ['SIZE', 'CENTRE', 'UM_PER_PX', 'LABELS', 'HERE', 'FULL', 'FORMULA', 'need', 'patch_bar', 'in_processes', 'processes',
-           'prefetch', 'no_access', 'is_file', 'is_folder', 'reading', 'parse_json', 'read_json', 'sweep', 'write_file',
-           'write_bytes', 'write_text', 'write_json', 'disk_fault', 'no_formula', 'write_csv', 'Busy', 'only_one',
-           'tidy']
+           'prefetch', 'no_access', 'is_file', 'is_folder', 'reading', 'parse_json', 'csv_fault', 'read_json', 'sweep',
+           'write_file', 'write_bytes', 'write_text', 'write_json', 'disk_fault', 'no_formula', 'write_csv', 'Busy',
+           'only_one', 'tidy']
 
 # %% ../nbs/00_core.ipynb #7bab1fd2
 import errno, importlib, json, os, re, shutil, stat
@@ -124,6 +124,16 @@ def parse_json(
     except UnicodeDecodeError: raise ValueError('it is no text in UTF-8') from None
     if not isinstance(what, dict): raise ValueError('it holds no JSON object')
     return what
+
+def csv_fault(
+    e:Exception, # What pandas raised
+)->str:
+    "What is wrong with a CSV file, in a short reason"
+    text = str(e)
+    if isinstance(e, UnicodeDecodeError): return 'it is no text in UTF-8'
+    if 'No columns to parse' in text: return 'it is empty'
+    if row:=re.search(r'Expected (\d+) fields in line (\d+), saw (\d+)', text): return f'line {row[2]} has {row[3]} columns instead of {row[1]}'
+    return 'a quotation has no end' if 'EOF inside string' in text else 'its rows and columns can\'t be told apart'
 
 def read_json(
     file:str|Path,  # A JSON file

@@ -12,32 +12,34 @@ from pathlib import Path
 
 import numpy as np, pandas as pd, torch
 from fastcore.basics import patch
-from safetensors import SafetensorError
+from safetensors import safe_open, SafetensorError
 from safetensors.torch import load_file
 from .augment import keep_memory, normalise, to_planes, trim_memory, flip_rotate
 from .core import is_file, need, parse_json, patch_bar, prefetch, reading, SIZE, sweep, write_csv
 from .model import check_arch, make_model, OWN
-from .run import as_config, calibrated, read_config, read_valid, RunConfig
+from .run import as_config, calibrated, Run, RunConfig
 from .source import ImageFolder, read_image, Source
 from .store import BadData, sized, Store, to_size
 
 # %% ../nbs/17_infer.ipynb #89edbb1e
 class NotFinite(ValueError): "A network that holds, or gives, NaN or infinity"
 
-def load_model(run, config):
-    "The network of a run, with its weights; raises `ValueError` if they are damaged or another network's, `NotFinite` if some are no numbers"
-    file = Path(run)/'model.safetensors'
+def load_model(run):
+    "The network of a `Run`, with its weights; raises `ValueError` if they are damaged or another network's, `NotFinite` if some are no numbers"
+    file,config = run.file('weights'),run.config
     try: check_arch(config.arch)
-    except ValueError as e: raise ValueError(f"'{Path(run)/'config.json'}': {e}") from None
-    model = make_model(config.arch)
+    except ValueError as e: raise ValueError(f"'{run/'config.json'}': {e}") from None
+    with torch.device('meta'): planned = make_model(config.arch).state_dict() # Shapes alone: a huge network costs nothing yet
     try:
+        with reading(file), safe_open(file, 'pt') as f: held = {k:f.get_slice(k).get_shape() for k in f.keys()}
+        if held!={k:list(v.shape) for k,v in planned.items()}:
+            raise ValueError(f"'{file}' holds the weights of another network than config.json names, {config.arch}")
         with reading(file): weights = load_file(file)
-        kinds = {k:v.is_floating_point() for k,v in model.state_dict().items()}
-        odd = [k for k,v in weights.items() if kinds.get(k, v.is_floating_point())!=v.is_floating_point()]
-        if odd: raise ValueError(f"'{file}' is damaged ({odd[0]} holds {str(weights[odd[0]].dtype).removeprefix('torch.')}). Copy it again, or train again")
-        model.load_state_dict(weights)
     except SafetensorError as e: raise ValueError(f"'{file}' is damaged ({e}). Copy it again, or train again") from None
-    except RuntimeError: raise ValueError(f"'{file}' holds the weights of another network than config.json names, {config.arch}") from None
+    odd = [k for k,v in weights.items() if planned[k].is_floating_point()!=v.is_floating_point()]
+    if odd: raise ValueError(f"'{file}' is damaged ({odd[0]} holds {str(weights[odd[0]].dtype).removeprefix('torch.')}). Copy it again, or train again")
+    model = make_model(config.arch)
+    model.load_state_dict(weights)
     bad = [k for k,v in weights.items() if v.is_floating_point() and not v.float().isfinite().all()] # Numbers of 8 bits can't be asked
     if bad: raise NotFinite(f"'{file}' holds NaN or infinity ({bad[0]}). Copy it again, or train again with a smaller learning rate")
     return model.eval().to(memory_format=torch.channels_last)
@@ -57,9 +59,9 @@ class Predictor:
     "A trained run, ready to predict"
     def __init__(self,
         model,                 # Network: takes float N×3×96×96, gives N×1 logits
-        config:RunConfig,      # Description of the run; see `read_config`
+        config:RunConfig,      # Description of the run
         device:str='cpu',      # Where to compute
-        run:Path=None,         # Folder that it comes from, if any
+        run:Run=None,          # Where it comes from, if any
     ):
         self.model,self.config,self.device,self.run = model.to(device),config,torch.device(device),run
         self.invariant = getattr(model, 'invariant', False)
@@ -67,13 +69,13 @@ class Predictor:
 
     @classmethod
     def load(cls,
-        run:str|Path,     # Folder of the run, or a file that `export_onnx` wrote
+        run:str|Path|Run, # A run, or a file that `export_onnx` wrote
         device:str=None,  # 'cpu', 'cuda', …; default: CUDA where there is one
     )->'Predictor':
         "Open a run; raises `FileNotFoundError` without one, `ValueError` if it is damaged"
         if Path(run).suffix=='.onnx': return load_onnx(run, device)
-        config = read_config(run)
-        return cls(load_model(run, config), config, device or ('cuda' if torch.cuda.is_available() else 'cpu'), Path(run))
+        run = Run.of(run)
+        return cls(load_model(run), run.config, device or ('cuda' if torch.cuda.is_available() else 'cpu'), run)
 
     @property
     def bs(self):
@@ -111,8 +113,8 @@ def _repr_html_(self:Predictor):
             'slides':c.data.slides, 'operating point':f'{c.threshold:.4g}', 'temperature':f'{c.temperature:.3f}',
             'device':str(self.device), 'use':'research only, not a medical device'}
     out = html_table(pd.Series(card).to_frame(type(self).__name__))
-    if not self.run or not (self.run/'valid.csv').is_file(): return out
-    y,p,_ = read_valid(self.run, c)
+    if not self.run or not self.run.has('valid'): return out
+    y,p = self.run.scores
     fig = Plot(5.5, 2.2)
     draw_scores(ax:=fig.subplots(), y, p, c.threshold)
     ax.set_title(f'{len(y):,} validation patches', fontsize=9)

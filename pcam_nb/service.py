@@ -24,7 +24,7 @@ from .infer import Predictor
 from .metrics import ALONE
 from .page import data_uri, html_table
 from .region import detections
-from .run import read_valid
+from .run import Run
 from .scan import is_tiled, Scan, SCANS
 from .slide import read_slide, summary_table
 from .source import open_image, SUFFIXES
@@ -35,12 +35,12 @@ from .upload import batch_entries, read_patch
 class Service:
     "A run that answers: `predictor`, `points` (from `operating_points`), `band` (from `indeterminate_band`)"
     def __init__(self,
-        run:str|Path,    # Folder of a run
+        run:str|Path|Run, # A run
         device:str=None, # Where to compute; default: CUDA where there is one
     ):
-        self.run,self.device,self.predictor = Path(run),device,Predictor.load(run, device)
-        self.config,self.valid = self.predictor.config,read_valid(run, self.predictor.config)
-        self.points,self.band = operating_points(*self.valid[:2]),indeterminate_band(*self.valid[:2])
+        self.run,self.device = Run.of(run),device
+        self.predictor,self.config = Predictor.load(self.run, device),self.run.config
+        self.points,self.band = operating_points(*self.run.scores),indeterminate_band(*self.run.scores)
         self.threshold,self.methods,self.alone = self.config.threshold,attribution_methods(self.predictor),threading.Lock()
 
     def thresholds(self):
@@ -252,12 +252,12 @@ def about(
     file = write_card(service.run, report, Path(folder)/'card.md')
     card = file.read_text(encoding='utf-8')
     file.unlink()
-    card = card.replace(str(service.run), service.run.name) # Where it lies is nobody's business
+    card = card.replace(str(service.run), service.run.path.name) # Where it lies is nobody's business
     card,mark = card.split('\n---\n', 1)[-1].strip(),'METRICS-OF-THE-VALIDATION-PATCHES' # Without metadata
     if report: return _plain(markdown.render(card))
     with warnings.catch_warnings():
         warnings.simplefilter('ignore') # That slides are not known: said below
-        found = metrics_with_intervals(*service.valid[:2], service.threshold, service.valid[2])
+        found = metrics_with_intervals(*service.run.scores, service.threshold, service.run.valid.slide)
     alone = f'<p class="note">{ALONE}.</p>' if found['unit']=='patches' else ''
     table = f"<p>On the validation patches; intervals over {found['unit']}.</p>{html_table(metrics_table(found))}{alone}"
     return _plain(markdown.render(card.replace(f'{METRICS}\n', f'{METRICS}\n\n{mark}\n', 1)).replace(f'<p>{mark}</p>', table))

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np, pandas as pd
 from PIL import Image
 from fastcore.basics import patch
-from .core import in_processes, is_file, is_folder, patch_bar, reading
+from .core import csv_fault, in_processes, is_file, is_folder, patch_bar, reading
 
 # %% ../nbs/02_source.ipynb #1bcca085
 FORMATS = dict(TIFF='.tif .tiff', PNG='.png', JPEG='.jpg .jpeg', BMP='.bmp') # Pillow's names of the formats that are opened, and their suffixes
@@ -174,7 +174,7 @@ def read_csv(file, columns, hint):
     if not is_file(file): raise FileNotFoundError(f"No {file.name} in '{file.parent}'. {hint}")
     try: df = pd.read_csv(file, dtype=str, keep_default_na=False)
     except (pd.errors.EmptyDataError, pd.errors.ParserError, UnicodeDecodeError) as e:
-        raise ValueError(f"'{file}' is not a CSV file ({e}). {hint}") from None
+        raise ValueError(f"'{file}' is not a CSV file ({csv_fault(e)}). {hint}") from None
     missing = [c for c in columns if c not in df]
     if missing: raise ValueError(f"'{file}' has the columns {', '.join(df.columns)}; {', '.join(missing)} is missing. {hint}")
     return df[columns]

@@ -1,5 +1,5 @@
 "Package metadata: everything comes from settings.ini"
-import shlex
+import re, shlex
 from configparser import ConfigParser
 from pathlib import Path
 from setuptools import setup, find_namespace_packages
@@ -13,11 +13,18 @@ extras = {k.removesuffix(suffix): shlex.split(v) for k, v in cfg.items() if k.en
 extras['dev'] = sorted({r for rs in extras.values() for r in rs})
 pythons = [v for v in ('3.11', '3.12', '3.13') if int(v.split('.')[1]) >= int(cfg['min_python'].split('.')[1])]
 
+def long_description():
+    "README.md, with links that hold elsewhere: pages of the site for notebooks, files of the repository for the rest"
+    site,files = f"{cfg['doc_host']}{cfg['doc_baseurl']}", f"{cfg['git_url']}/blob/{cfg['branch']}"
+    text = Path('README.md').read_text(encoding='utf-8').replace('](nbs/images/', f"]({cfg['git_url']}/raw/{cfg['branch']}/nbs/images/")
+    text = re.sub(r'\]\(nbs/((?:\w+/)*)(?:\d\d_)?(\w+)\.(?:ipynb|qmd)', rf']({site}/\1\2.html', text) # A module's page has no number
+    return re.sub(r'\]\((?!https?:|#|mailto:)', f']({files}/', text)
+
 setup(
     name=cfg['lib_name'],
     version=cfg['version'],
     description=cfg['description'],
-    long_description=Path('README.md').read_text(encoding='utf-8').replace('](nbs/', f"]({cfg['git_url']}/raw/main/nbs/"),
+    long_description=long_description(),
     long_description_content_type='text/markdown',
     author=cfg['author'],
     author_email=cfg['author_email'],

@@ -1,10 +1,11 @@
-"""Checks of the site without building it: every public name has a docstring, every page says first what it is for and is in the
-sidebar, and every relative link leads somewhere."""
+"""Checks of the site without building it: every public name has a docstring; every page says first what it is for, is in the sidebar, and has headings in
+order; every relative link and anchor leads somewhere; every figure has an alternative text; cards have addresses that hold on all pages; outputs can be used."""
 import importlib, inspect, json, pkgutil, re, sys
 from pathlib import Path
 
 import yaml
 import pcam_nb
+from outputs import odd
 
 root = Path(__file__).parents[1]
 nbs = root/'nbs'
@@ -36,20 +37,68 @@ def without_summary(pages):
         if o.suffix=='.qmd' and not re.search(r'(?m)^description: .{20,}', text(o)): yield f'{o.relative_to(root)}: no description'
 
 
+def prose(page):
+    "The prose of a page without code"
+    return re.sub(r'```.*?```|`[^`\n]*`', '', text(page), flags=re.S)
+
+
+def headings(page):
+    "Level and anchor of each heading, as Pandoc makes it"
+    bare = re.sub(r'```.*?```', '', text(page), flags=re.S)
+    for marks,title in re.findall(r'(?m)^(#{1,6}) +(.+?)\s*$', bare):
+        words = re.sub(r'[^\w\s.-]', '', re.sub(r'\[([^\]]*)\]\([^)]*\)|[`*]', r'\1', title)).strip().lower()
+        yield len(marks), re.sub(r'^[^a-z]+', '', re.sub(r'\s+', '-', words))
+
+
 def dead_links(pages):
-    "Relative links that lead nowhere"
+    "Relative links, and anchors, that lead nowhere"
     for page in pages:
-        bare = re.sub(r'```.*?```|`[^`]*`', '', text(page), flags=re.S)
-        for link in re.findall(r'\]\(([^)\s]+)\)|(?:src|href)="([^"]+)"', bare):
-            link = ''.join(link).split('#')[0]
-            if link and not re.match(r'https?:|mailto:|data:', link) and not (page.parent/link).exists(): yield f'{page.relative_to(root)}: {link}'
+        for link in re.findall(r'\]\(([^)\s]+)\)|(?:src|href)="([^"]+)"', prose(page)):
+            link,_,anchor = ''.join(link).partition('#')
+            if re.match(r'https?:|mailto:|data:', link): continue
+            to = (nbs/link.lstrip('/') if link.startswith('/') else page.parent/link) if link else page
+            if not to.exists(): yield f'{page.relative_to(root)}: {link}'
+            elif anchor and to.suffix in ('.ipynb','.qmd','.md') and anchor not in [o for _,o in headings(to)]: yield f'{page.relative_to(root)}: {link}#{anchor}'
+
+
+def disordered(pages):
+    "Pages whose headings leave out a level"
+    for page in pages:
+        levels = [1]+[k for k,_ in headings(page)]
+        if any(b>a+1 for a,b in zip(levels, levels[1:])): yield f'{page.relative_to(root)}: a heading leaves out a level'
+
+
+def without_alt(pages):
+    "Figures that say nothing to who can't see them"
+    for page in pages:
+        if '![](' in prose(page): yield f'{page.relative_to(root)}: an image without text'
+        yield from (f'{page.relative_to(root)}: {o}' for o in re.findall(r'<img(?![^>]*\balt=)[^>]*>', prose(page)))
+        for cell in json.loads(page.read_text(encoding='utf-8'))['cells'] if page.suffix=='.ipynb' else []:
+            code = ''.join(cell['source'])
+            if any('image/png' in o.get('data', {}) for o in cell.get('outputs', [])) and not re.search(r'(?m)^#\| *(fig-alt: *\S|hide)', code):
+                yield f'{page.relative_to(root)}: the figure of {code.splitlines()[0][:60]!r} has no fig-alt'
+
+
+def site_faults():
+    "What of the site's settings would not hold on every page"
+    site = yaml.safe_load((root/'_quarto.yml').read_text())['website']
+    for where in ('open-graph','twitter-card'):
+        if not site[where]['image'].startswith('/') or not (nbs/site[where]['image'][1:]).is_file(): yield f'{where}: its image has no address from the top'
+    if not site['navbar'].get('logo-alt'): yield 'the logo has no text'
+    if not (nbs/'404.qmd').is_file(): yield 'no page 404'
+
+
+def odd_outputs(pages):
+    "Outputs with warnings, addresses of objects or temporary folders"
+    for o in pages:
+        if o.suffix=='.ipynb': yield from (f'{o.relative_to(root)}: {k}' for k in odd(json.loads(o.read_text(encoding='utf-8'))))
 
 
 def in_sidebar(o):
     "All pages that the sidebar names"
     if isinstance(o, str): return [o]
     if isinstance(o, list): return [p for part in o for p in in_sidebar(part)]
-    return in_sidebar(o.get('contents', []))
+    return [o['href']] if 'href' in o else in_sidebar(o.get('contents', []))
 
 
 if __name__=='__main__':
@@ -58,7 +107,9 @@ if __name__=='__main__':
     bad = [f'{o}: no docstring' for o in without_docstring()]
     bad += without_summary(pages)
     bad += dead_links([*pages, *root.glob('*.md'), *root.glob('bench/*.md')])
-    bad += [f'{o}: once in the sidebar, or once in nbs' for o in sorted({str(o.relative_to(nbs)) for o in pages}^set(listed))]
+    bad += [o for f in (disordered, without_alt, odd_outputs) for o in f(pages)]
+    bad += site_faults()
+    bad += [f'{o}: once in the sidebar, or once in nbs' for o in sorted({str(o.relative_to(nbs)) for o in pages}^{*listed, '404.qmd'})]
     bad += [f'{o}: twice in the sidebar' for o in sorted({o for o in listed if listed.count(o)>1})]
-    print('\n'.join(bad) or f'{len(pages)} pages, all names described, all links lead somewhere')
+    print('\n'.join(bad) or f'{len(pages)} pages, all names described, all links lead somewhere, all figures have a text')
     sys.exit(bool(bad))

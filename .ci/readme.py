@@ -1,10 +1,13 @@
 """Pages that are made of others: README.md is nbs/index.ipynb, cell by cell; the site has CHANGELOG.md, CONTRIBUTING.md and bench/README.md as pages; the
-page of commands is what their parsers say.
+page of commands is what their parsers say; llms.txt lists the pages, as llmstxt.org describes it.
 
 With --write, write the copies; else exit with 1 if one is out of date.
 """
 import json, re, sys
+from configparser import ConfigParser
 from pathlib import Path
+
+import yaml
 
 root = Path(__file__).parents[1]
 PAGES = dict(changelog=('CHANGELOG.md','What has changed, version by version.'),
@@ -59,9 +62,37 @@ def commands():
     return '\n'.join(text)+'\n'
 
 
+def pages(o):
+    "Section and file of each page of the sidebar"
+    if isinstance(o, list): return [p for part in o for p in pages(part)]
+    if isinstance(o, str) or 'href' in o: return [('', o if isinstance(o, str) else o['href'])]
+    return [(o['section'], file) for _,file in pages(o['contents'])]
+
+
+def about(file):
+    "Title of a page, and the sentence that says what it is for"
+    text = (root/'nbs'/file).read_text(encoding='utf-8')
+    if file.endswith('.qmd'): return [re.search(rf'(?m)^{k}: *(.+)$', text)[1] for k in ('title','description')]
+    return re.match(r'# (.+)\n+> (.+)', source(next(o for o in json.loads(text)['cells'] if o['cell_type']=='markdown'))).groups()
+
+
+def llms():
+    "The pages of the site, for programs that read text"
+    parser = ConfigParser(delimiters=['='], interpolation=None)
+    parser.read(root/'settings.ini', encoding='utf-8')
+    cfg,text,last = parser['DEFAULT'],[],''
+    for section,file in pages(yaml.safe_load((root/'nbs/sidebar.yml').read_text(encoding='utf-8'))['website']['sidebar']['contents']):
+        if section!=last: text += ['', f'## {section}', '']
+        title,what = about(file)
+        address = re.sub(r'(^|/)\d\d_', r'\1', file.rsplit('.', 1)[0])
+        text.append(f"- [{title}]({cfg['doc_host']}{cfg['doc_baseurl']}/{address}.html): {what}")
+        last = section
+    return f"# {cfg['title']}\n\n> {cfg['description']}. Research use only; not a medical device.\n\n"+'\n'.join(text).strip()+'\n'
+
+
 def copies():
     "What has to stand where: file to bytes"
-    texts = {root/'README.md':readme(), root/'nbs/commands.qmd':commands(), **{root/f'nbs/{k}.qmd':page(*v) for k,v in PAGES.items()}}
+    texts = {root/'README.md':readme(), root/'nbs/commands.qmd':commands(), root/'nbs/llms.txt':llms(), **{root/f'nbs/{k}.qmd':page(*v) for k,v in PAGES.items()}}
     pictures = {root/'nbs/images'/o.name:o.read_bytes() for o in sorted((root/'bench/results').glob('*.png'))}
     return {**{k:v.encode() for k,v in texts.items()}, **pictures}
 

@@ -205,7 +205,7 @@ class Server:
     def __init__(self,
         run:str|Path,          # Folder of a run
         work:Path,             # Folder for uploads, and for what is made of them
-        rules:Rules=None,      # Who may ask; see `Guard`
+        rules:Rules=None,      # Who may ask; see Guard
         device:str=None,       # Where to compute; default: CUDA where there is one
         report:str|Path=None,  # Folder of an evaluation, whose metrics the page shows
         max_windows:int=1_000_000, # Most windows of a slide
@@ -311,10 +311,10 @@ def serve(
     auth:str='',           # user:password, or @FILE with a line of that kind for each user
     say=print,             # Called with the address when it is up
     root_path:str='',      # Path under which a proxy shows it, for example /pcam
-    allow_host:tuple=(),   # Further names by which it is reached, for example a proxy's, as `name` or `name:port`
+    allow_host:tuple=(),   # Further names by which it is reached, for example a proxy's, as name or name:port
     max_upload_mb:int=1024,# Largest upload, MB
-    frames:str="'none'",   # Which pages may show it in a frame, as in CSP's `frame-ancestors`
-    **options,             # For `Server`: `device`, `report`, `max_windows`, `keep`, `idle`, `slide_mb`
+    frames:str="'none'",   # Which pages may show it in a frame, as in CSP's frame-ancestors
+    **options,             # For Server: device, report, max_windows, keep, idle, slide_mb
 ):
     "Serve a run until interrupted, by Ctrl-C or SIGTERM; uploads and all that is made of them go at the end"
     uvicorn = need('uvicorn', 'app')

@@ -105,7 +105,7 @@ def augment(
     rank:tuple=(0,1),  # Rank and world size: this batch is the part of one of so many processes, and random numbers are drawn for all
     shift:int=0,        # Shift by up to so many px in each direction
     context_swap:float=0., # Fraction of the patches that get the context of another, 0–1, on average
-    strong_stain:float=0., # Fraction of the patches with strong stain augmentation, 0–1, on average; see `draw_stains`
+    strong_stain:float=0., # Fraction of the patches with strong stain augmentation, 0–1, on average; see draw_stains
 )->torch.Tensor:        # Planes: float32, N×3×H×W, 0–255
     "Shift, flip and rotate every patch and augment its stain, each at random by itself; swap the context of some"
     (i,parts),n = rank,len(x)

@@ -22,7 +22,7 @@ def thumbs(x):
 def fingerprints(
     x:np.ndarray,  # uint8, N×96×96×3
     low:int=LOW,   # Frequencies of each side
-)->np.ndarray:     # float32, N×(`low`²-1), so N×80: the same for all 8 symmetries of a patch
+)->np.ndarray:     # float32, N×(low²-1), so N×80: the same for all 8 symmetries of a patch
     "Fingerprints by which copies of a patch are found, flipped and rotated ones too"
     c = abs(dctn(thumbs(x), axes=(1,2), norm='ortho')[:,:low,:low])
     u,v = np.triu_indices(low, 1)
@@ -47,7 +47,7 @@ def find_copies(
     prints:np.ndarray, # Fingerprints, N×K
     of:np.ndarray,     # Fingerprints that these may be copies of, M×K
     size:int=2048,     # How many are looked up at once
-)->pd.DataFrame:       # `a`, `b`: rows of `prints` and `of`; `distance`, 0 to `COPY`
+)->pd.DataFrame:       # a, b: rows of prints and of; distance, 0 to COPY
     "Pairs of patches that are copies of each other, sorted by `a` and `b`; K is the same for both"
     (x,x_most),(y,y_most) = _unit(prints),_unit(of)
     main = np.linalg.eigh(np.cov(y[:20_000].T))[1][:,-8:].astype(np.float32) if len(y)>1 else np.eye(y.shape[1], 8, dtype=np.float32)
@@ -63,9 +63,9 @@ def find_copies(
 
 def duplicates(
     store:Store,
-    prints:np.ndarray=None, # `store_fingerprints(store)`, if they are there already
+    prints:np.ndarray=None, # store_fingerprints(store), if they are there already
     progress:bool=True,     # Show a progress bar?
-)->pd.DataFrame:            # One row a pair: rows `a`<`b`, `distance`, `exact`: the same to the byte?
+)->pd.DataFrame:            # One row a pair: rows a<b, distance, exact: the same to the byte?
     "Pairs of patches of a store that are copies: identical, flipped or rotated, recompressed, brighter or blurred"
     prints = store_fingerprints(store, progress) if prints is None else prints
     pairs = find_copies(prints, prints).query('a<b').reset_index(drop=True)
@@ -78,7 +78,7 @@ def contradictions(pairs, table):
     return pairs[(a!=b) & ~np.isnan(a) & ~np.isnan(b)]
 
 def across(
-    pairs:pd.DataFrame, # From `duplicates`
+    pairs:pd.DataFrame, # From duplicates
     part,               # One value a patch: the part of the split, or missing
 )->pd.DataFrame:
     "The `pairs` of copies that lie in different splits"

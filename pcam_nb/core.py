@@ -162,7 +162,7 @@ def _runs(pid):
 
 def sweep(
     dest:str|Path,     # File or folder
-    inside:bool=False, # Rather what is left of the files in the folder `dest`?
+    inside:bool=False, # Rather what is left of the files in the folder dest?
 ):
     "Remove what killed processes left of `dest`: files and folders beside it that were not whole yet"
     dest = Path(dest)
@@ -219,7 +219,7 @@ def write_csv(
     path:str|Path, # File to write
     df,            # DataFrame
     index:bool=False, # Also the index, as first column?
-    **kwargs,      # For `DataFrame.to_csv`
+    **kwargs,      # For DataFrame.to_csv
 )->Path:
     "Write a table that people open: texts that a spreadsheet would run begin with an apostrophe; see `write_file`"
     safe = df.apply(lambda c: c if c.dtype.kind in 'iufb' else c.map(no_formula)) if len(df) else df

@@ -28,7 +28,7 @@ with warnings.catch_warnings():
 class SharedSlides(UserWarning): "Slides may be in both splits, so that validation metrics are optimistically biased"
 
 def splits_by_slide(
-    table:pd.DataFrame, # One row a patch, with `label` and `slide`
+    table:pd.DataFrame, # One row a patch, with label and slide
     valid:float=.2,     # Fraction of the patches for validation, about; 0–0.5
     seed:int=0,         # Same seed, same split
 )->tuple:               # Row numbers of the training and of the validation patches
@@ -39,7 +39,7 @@ def splits_by_slide(
     return next(split)
 
 def splits_stratified(
-    table:pd.DataFrame, # One row a patch, with `label`
+    table:pd.DataFrame, # One row a patch, with label
     valid:float=.2,     # Fraction of the patches for validation, 0–1
     seed:int=0,         # Same seed, same split
 )->tuple:               # Row numbers of the training and of the validation patches
@@ -63,7 +63,7 @@ def check_trainable(table):
         raise ValueError(f'{n[0]} patches with label 0 and {n[1]} with label 1 are too few: training needs at least {MIN_EACH} of each')
 
 def split(
-    table:pd.DataFrame, # One row a patch: `label`, `slide`, and `split` where the data set has its own
+    table:pd.DataFrame, # One row a patch: label, slide, and split where the data set has its own
     valid:float=.2,     # Fraction for validation, 0–0.5; unused where the data set has its own split
     seed:int=0,         # Same seed, same split
 )->tuple:               # Row numbers of the training and of the validation patches
@@ -225,7 +225,7 @@ def patch_datablock(
     splits:tuple,      # Row numbers of the training and of the validation patches
     stats:tuple=None,  # Mean and standard deviation of each channel, 0–1; default: those of the training patches
     held:HeldPatches=None, # Where the patches are; default: on disk
-    **augmentation,            # How training patches are augmented: `d4`, `stain`, `shift`, `context_swap` and `strong_stain` of `augment`
+    **augmentation,            # How training patches are augmented: d4, stain, shift, context_swap and strong_stain of augment
 )->DataBlock:
     "fastai's DataBlock over row numbers of `store`"
     mean,std = stats or channel_stats(store, splits[0])
@@ -235,14 +235,14 @@ def patch_datablock(
 # %% ../nbs/11_data.ipynb #658be4b5
 def patch_dls(
     store:Store,        # The patches
-    splits:tuple=None,  # Row numbers of the training and of the validation patches; default: `split`
+    splits:tuple=None,  # Row numbers of the training and of the validation patches; default: split
     bs:int=64,          # Patches a batch
     device=None,        # Where to train; default: fastai's choice
     cache:str='auto',   # Where patches are held: 'disk', 'ram', 'device' or 'auto', which says what it chose
     weights=None,       # Chance of each training patch, or 'balanced'; default: each comes once an epoch
     rank:tuple=(0,1),  # Rank and world size: this process gives its part of the training batches
     verbose:bool=True,  # Say what 'auto' chose?
-    **kwargs,           # For `patch_datablock`
+    **kwargs,           # For patch_datablock
 )->DataLoaders:
     "fastai's DataLoaders for a store"
     splits = split(store.table) if splits is None else splits

@@ -24,7 +24,7 @@ from .threshold import indeterminate_band, operating_points, plot_points, reache
 # %% ../nbs/24_evaluate.ipynb #a0ce5d53
 def held_out(
     run:str|Path|Run,   # The run
-    table:pd.DataFrame, # Patches to evaluate on, with `id` and `label`
+    table:pd.DataFrame, # Patches to evaluate on, with id and label
 )->tuple:               # Row numbers of the labelled patches that the run wasn't trained on, and a sentence about them
     "Rows that may be evaluated; raises `ValueError` if there are none"
     part = Run.of(run).part_of(table)
@@ -43,7 +43,7 @@ def find_leaks(
     store:Store,     # Patches to evaluate it on
     rows=None,       # Which of them; default: all
     progress:bool=True, # Show a progress bar?
-)->dict:             # `copies`: DataFrame of id, copy_of, distance; `slides`: names of slides that are in both splits
+)->dict:             # copies: DataFrame of id, copy_of, distance; slides: names of slides that are in both splits
     "What of the patches the run was trained on: copies of its training patches, and shared slides"
     run = Run.of(run)
     rows = np.arange(len(store)) if rows is None else np.asarray(rows)
@@ -68,7 +68,7 @@ def metrics_with_intervals(
     threshold:float=.5, # From which probability on a patch is called tumour
     slides=None,        # Slide of each patch, or missing
     rounds:int=1000,    # Resamples for intervals
-)->dict:                # What `metrics` gives, with `intervals`, their `unit`, and `brier_parts`
+)->dict:                # What metrics gives, with intervals, their unit, and brier_parts
     "All metrics of a set of predictions, with confidence intervals"
     found = metrics(y, p, threshold)
     return dict(found, intervals=intervals(y, p, threshold, slides, rounds), unit=unit_numbers(slides, len(p))[1],
@@ -98,13 +98,13 @@ def slide_metrics(table, valid):
 def evaluate(
     run:str|Path|Run,   # The run
     store:Store,        # Labelled patches
-    out:str|Path,       # Folder for `metrics.json`, `predictions.csv`, `copies.csv` and `report.html`
+    out:str|Path,       # Folder for metrics.json, predictions.csv, copies.csv and report.html
     tta:int=1,          # Test-time augmentation: average over 1, 4 or 8 flips and rotations
     device:str=None,    # 'cpu', 'cuda', …; default: CUDA where there is one
     progress:bool=True, # Show a progress bar?
     rounds:int=1000,    # Resamples for intervals
     more=None,          # Function of the predictor, the store and the table of predictions: further parts of the report
-)->dict:                # What is in `metrics.json`
+)->dict:                # What is in metrics.json
     "Evaluate a run on patches that it wasn't trained on, and write a report; raises `ValueError` if that can't be done"
     run,out = Run.of(run),Path(out)
     predictor = Predictor.load(run, device)

@@ -139,7 +139,7 @@ def show_maps(
 
 # %% ../nbs/26_explain.ipynb #2e8ccf8b
 def most_wrong(
-    table:pd.DataFrame, # With `label` and `probability`
+    table:pd.DataFrame, # With label and probability
     threshold:float=.5, # From which probability on a patch is called tumour
     n:int=8,            # At most so many
 )->pd.DataFrame:        # The most wrong rows first

@@ -29,7 +29,7 @@ def class_balance(
 def patch_stats(
     store:Store,
     progress:bool=True, # Show a progress bar?
-)->pd.DataFrame:        # One row a patch: mean `red`, `green`, `blue`, and the standard deviation of its grey values, all 0–255
+)->pd.DataFrame:        # One row a patch: mean red, green, blue, and the standard deviation of its grey values, all 0–255
     "Mean colour and contrast of every patch"
     rows = [np.c_[x.mean((1,2)), x.mean(3).std((1,2))] for x in chunks(store, desc='colour', progress=progress)]
     return pd.DataFrame(np.concatenate(rows), columns=['red','green','blue','contrast'])
@@ -53,8 +53,8 @@ def show_colour(store, stats):
 DARK,LIGHT,FLAT = 25,248,4 # Grey values of 255: mean below, mean above, standard deviation below which a patch counts as blank
 
 def outliers(
-    stats:pd.DataFrame, # From `patch_stats`
-)->pd.DataFrame:        # `row`, `reason`, `grey`, `contrast` of the blank patches
+    stats:pd.DataFrame, # From patch_stats
+)->pd.DataFrame:        # row, reason, grey, contrast of the blank patches
     "Patches that show nothing"
     grey = stats[['red','green','blue']].mean(axis=1)
     reason = np.select([grey<DARK, grey>LIGHT, stats.contrast<FLAT], ['almost black','almost white','no contrast'], '')
@@ -86,10 +86,10 @@ FAULTS = dict(blank='blank patches', copies='pairs of copies', contradictions='o
 # %% ../nbs/07_explore.ipynb #87094d8a
 def explore(
     store:Store,
-    out:str|Path,       # Folder for `explore.html`, `summary.json` and a CSV file for each list
+    out:str|Path,       # Folder for explore.html, summary.json and a CSV file for each list
     part=None,          # The split of each patch, such as train or valid; default: the set's own split, if it has one
     progress:bool=True, # Show progress bars?
-)->dict:                # The counts that are in `summary.json`
+)->dict:                # The counts that are in summary.json
     "Explore a store and write a page about it"
     out,stats = Path(out),patch_stats(store, progress)
     faults = find_faults(store, stats, part, progress)

@@ -77,7 +77,7 @@ def fetch_pcam(
     base_url:str=ZENODO,   # Where they are
     md5:dict=PCAM_MD5,     # Accepted sums for each (split, kind)
     progress:bool=True,    # Show progress bars?
-)->list[Path]:             # The unpacked files; `PcamH5` reads their folder
+)->list[Path]:             # The unpacked files; PcamH5 reads their folder
     "Fetch PatchCamelyon from Zenodo, or continue to; raises `ConnectionError` when cut off, `ValueError` on a wrong checksum"
     pooch = need('pooch', 'fetch')
     pooch.get_logger().setLevel('ERROR')
@@ -112,7 +112,7 @@ def _kaggle_download(cache):
 def fetch_kaggle(
     path:str|Path, # Folder for the files
     tries:int=5,   # How often to go on after a cut connection
-)->Path:           # The folder, which `KaggleFolder` reads
+)->Path:           # The folder, which KaggleFolder reads
     "Fetch Kaggle's competition data; raises `PermissionError` without account or accepted rules, `ConnectionError` when cut off"
     path = Path(path)
     if (path/'train_labels.csv').is_file(): return path

@@ -20,7 +20,7 @@ from .core import is_file, need
 LOOPBACK = ('localhost','127.0.0.1','::1')
 
 def split_host(
-    value:str, # Value of a Host header, or what follows `//` in an origin
+    value:str, # Value of a Host header, or what follows // in an origin
 )->str:        # Name or address without port and brackets, lower case; '' if it is none
     "The host of `name:port`"
     m = re.fullmatch(r'(?:\[([0-9a-f:.]+)\]|([a-z0-9._-]+))(?::\d{1,5})?', value.strip().lower())
@@ -36,19 +36,19 @@ def is_address(host):
 class Rules:
     "What a `Guard` lets through"
     host:str='127.0.0.1'    # Address that the server listens on
-    allow_hosts:tuple=()    # Further names that it is reached by, for example through a proxy; with a port, `name:port`, where that isn't the usual one
+    allow_hosts:tuple=()    # Further names that it is reached by, for example through a proxy; with a port, name:port, where that isn't the usual one
     users:dict=None         # User to password; None: nobody has to log in
     root_path:str=''        # Path under which a proxy shows the application
-    bodies:dict=field(default_factory=dict) # Path to the largest body that it takes, in bytes, and how many are taken at a time; others take `max_bytes`
+    bodies:dict=field(default_factory=dict) # Path to the largest body that it takes, in bytes, and how many are taken at a time; others take max_bytes
     max_bytes:int=2**16     # Largest body of other requests
     requests:int=128        # Requests at a time
     patience:float=60.      # Seconds that a request waits until its body is taken
     silence:float=20.       # Seconds to wait for the next part of a body, or for a client that doesn't read its answer
-    slowest:float=10_000.   # Bytes a second that a body must bring on average, after `grace`
+    slowest:float=10_000.   # Bytes a second that a body must bring on average, after grace
     crowded:float=1e6       # The same while others wait for its place
     grace:float=30.         # Seconds
     drains:int=32           # Refused bodies that are read to their end, for three seconds, at a time; clients of others see the connection close
-    frames:str="'none'"     # Which pages may show this one in a frame, as in CSP's `frame-ancestors`
+    frames:str="'none'"     # Which pages may show this one in a frame, as in CSP's frame-ancestors
 
     def knows_host(self, host):
         "Is the server known by this name?"
@@ -315,8 +315,8 @@ def limited_protocol(
     connections:int=256, # Most connections
     wait:float=10.,      # Seconds in which the head of a request has to be complete
     silence:float=20.,   # Seconds that a client may take nothing of an answer
-    spare:int=128,       # Further connections, which reach `/health` alone
-):                       # For uvicorn's `http`
+    spare:int=128,       # Further connections, which reach /health alone
+):                       # For uvicorn's http
     "uvicorn's HTTP protocol with limits on connections"
     h11 = need('uvicorn.protocols.http.h11_impl', 'app')
 

@@ -69,7 +69,7 @@ class Predictor:
 
     @classmethod
     def load(cls,
-        run:str|Path|Run, # A run, or a file that `export_onnx` wrote
+        run:str|Path|Run, # A run, or a file that export_onnx wrote
         device:str=None,  # 'cpu', 'cuda', …; default: CUDA where there is one
     )->'Predictor':
         "Open a run; raises `FileNotFoundError` without one, `ValueError` if it is damaged"
@@ -164,7 +164,7 @@ def predict(self:Predictor,
     tta:int=1,    # Test-time augmentation: average over 1, 4 or 8 flips and rotations
     bs:int=None,  # Patches a batch; default: what suits the device
     std:bool=False, # Also how much they disagree?
-)->np.ndarray:    # float64, N, 0–1; with `std` a pair, with the standard deviation of the probability over them, NaN for one
+)->np.ndarray:    # float64, N, 0–1; with std a pair, with the standard deviation of the probability over them, NaN for one
     "Probability of tumour in the centre of each patch; raises `ValueError` for anything but patches, `NotFinite` for a network that gives no number"
     check_tta(tta)
     x,bs = check_patches(x),bs or self.bs
@@ -191,7 +191,7 @@ def predict_source(self:Predictor,
     fit:str='crop',     # How patches of another size become 96 px: 'crop' or 'resize'
     skip_bad:bool=False,# Leave out what can't be read, instead of failing?
     progress:bool=True, # Show a progress bar?
-)->tuple:               # DataFrame of `id`, `probability`; DataFrame of what was left out: `id`, `file`, `reason`
+)->tuple:               # DataFrame of id, probability; DataFrame of what was left out: id, file, reason
     "Predict all patches of a source, in its order; raises `BadData`, which lists all that can't be read"
     check_tta(tta)
     jobs = [range(i, min(i+bs, len(source))) for i in range(0, len(source), bs)]
@@ -230,8 +230,8 @@ def predict_store(self:Predictor,
     tta:int=1,          # Test-time augmentation: average over 1, 4 or 8 flips and rotations
     bs:int=256,         # Patches read at once
     progress:bool=True, # Show a progress bar?
-    std:bool=False,  # Also how much they disagree? See `predict`
-)->np.ndarray:          # float64, one a row, 0–1; a pair with `std`
+    std:bool=False,  # Also how much they disagree? See predict
+)->np.ndarray:          # float64, one a row, 0–1; a pair with std
     "Predict rows of a store"
     rows = np.arange(len(store)) if rows is None else np.asarray(rows)
     jobs = [rows[i:i+bs] for i in range(0, len(rows), bs)]
@@ -245,7 +245,7 @@ def predict_store(self:Predictor,
 
 # %% ../nbs/17_infer.ipynb #0605e582
 def write_submission(
-    table:pd.DataFrame, # `id` and `probability`
+    table:pd.DataFrame, # id and probability
     path:str|Path,      # File to write
 )->Path:
     """Write `id,label` as Kaggle wants it; the file appears only when it is whole. Raises `ValueError` for ids that come twice, and for a
@@ -291,7 +291,7 @@ class OnnxPredictor(Predictor):
         if logit.shape!=(len(x),): raise ValueError(f'The network gives logits of {logit.shape} for {len(x)} patches. It is not one that pcam_export wrote')
         return logit
 def load_onnx(
-    path:str|Path,          # A file that `export_onnx` wrote
+    path:str|Path,          # A file that export_onnx wrote
     device:str=None,        # 'cpu' or 'cuda'; default: CUDA where there is one
     limit:float=ONNX_LIMIT, # Seconds that a batch may take
 )->OnnxPredictor:

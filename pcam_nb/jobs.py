@@ -24,7 +24,7 @@ class Lost(ValueError): "The work has crashed, took too much time or memory, or 
 class Job:
     "Work that somebody waits for"
     def __init__(self,
-        work,         # Called in a thread as `work(watch)`; what it returns becomes `result`. Called again after `Suspended`, it goes on
+        work,         # Called in a thread as work(watch); what it returns becomes result. Called again after Suspended, it goes on
         owner:str,    # Whose it is
         folder:Path,  # What it may write into; goes with the job
         tell=str,     # Makes a sentence of an exception
@@ -226,13 +226,13 @@ def _processes(folder):
     return context
 
 def run_apart(
-    work,              # A function of a module, called as `work(watch, *args)`
+    work,              # A function of a module, called as work(watch, *args)
     args:tuple,        # What can be pickled
-    watch,             # Called as `watch(done, total)` as `work` calls it, and a few times a second; what it raises ends the process
+    watch,             # Called as watch(done, total) as work calls it, and a few times a second; what it raises ends the process
     folder:str|Path,   # Where the address of processes may lie
     memory:int=None,   # Bytes that it may take
     tell=str,          # Makes a sentence of an exception; a function of a module
-):                     # What `work` returns, as JSON holds it
+):                     # What work returns, as JSON holds it
     "Run a function in a process of its own; raises `ValueError` with the sentence of what it raised, `Lost` if it crashed"
     process = _Process(_processes(folder), _apart, work, args, memory, tell)
     try: return _listen(process.talk, watch)
@@ -302,7 +302,7 @@ def _serve(work, memory, seconds, tell, talk, lifeline):
 class Worker:
     "A process for small pieces of work, one at a time"
     def __init__(self,
-        work,            # A function of a module, called as `work(data, *args)`; gives bytes
+        work,            # A function of a module, called as work(data, *args); gives bytes
         memory:int=None, # Bytes that it may take
         seconds:int=3,   # Seconds that a piece may compute, and ten times as many that it may take
         tell=str,        # Makes a sentence of an exception; a function of a module

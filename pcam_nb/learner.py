@@ -57,7 +57,7 @@ def cpu_can(name):
 
 def cast_training(
     model:nn.Module,
-    device:torch.device, # Where `model` is
+    device:torch.device, # Where model is
 ):                       # A function that ends it
     "Have `model` compute in bfloat16 in training, and give float32 as ever, until what is returned is called"
     before = vars(model).get('forward')
@@ -99,13 +99,13 @@ class PatchLearner(Learner):
             for o in self.cbs: getattr(o, 'restore', noop)()
 
 def patch_learner(
-    dls:DataLoaders,      # From `patch_dls`
-    arch:str='patchcnn',  # A name that `make_model` knows
+    dls:DataLoaders,      # From patch_dls
+    arch:str='patchcnn',  # A name that make_model knows
     pretrained:bool=True, # Start with ImageNet weights, where there are any?
     lr:float=None,        # Largest learning rate; default: 4e-3 from scratch, 1e-3 from weights
     wd:float=.01,         # Weight decay
     pos_weight:float=None,# How much more a positive counts; default: as much as a negative
-    precision:str='auto', # What the network computes in as it trains; see `choose_precision`
+    precision:str='auto', # What the network computes in as it trains; see choose_precision
     cbs=None,             # Callbacks
 )->Learner:
     "fastai's Learner: AdamW, binary cross-entropy, and bfloat16 where the device is made for it"

@@ -109,7 +109,7 @@ def counted_metrics(
     p:np.ndarray,       # Probabilities, N
     counts:np.ndarray,  # How often each patch counts, rounds×N
     threshold:float=.5, # From which probability on a patch is called tumour
-)->dict:                # The metrics of `metrics`, one number a round; NaN where a round lacks a class
+)->dict:                # The metrics of metrics, one number a round; NaN where a round lacks a class
     "The metrics of `metrics` for patches that count several times"
     order = np.argsort(-p, kind='stable')
     first = np.flatnonzero(np.r_[True, np.diff(p[order])!=0]) # Where each probability begins: ties are one step
@@ -147,12 +147,12 @@ ALONE = ('These intervals treat patches as independent, because their slides are
 def intervals(
     y,                   # Labels, 0 or 1
     p,                   # Probability of 1 for each, 0–1; or several arrays of them, for differences to the first
-    threshold:float=.5,  # From which probability on a patch is called tumour; or one for each of `p`
+    threshold:float=.5,  # From which probability on a patch is called tumour; or one for each of p
     slides=None,         # Slide of each patch; default: unknown, so that patches are resampled
     rounds:int=1000,     # Resamples
     level:float=.95,     # Fraction of intervals that should hold the true metric
     seed:int=0,          # Same seed, same resamples
-)->dict:                 # For each metric of `metrics`, its interval [low, high]; None where resamples mostly lack a class
+)->dict:                 # For each metric of metrics, its interval [low, high]; None where resamples mostly lack a class
     "Bootstrap intervals of all metrics over slides, or, with a warning, over patches"
     paired = isinstance(p, (list,tuple)) and np.ndim(p[0])>0
     ps = [check_scores(y, o)[1] for o in (p if paired else [p])]

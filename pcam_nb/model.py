@@ -114,7 +114,7 @@ class Sliding(nn.Module):
 
     def dense(self,
         x:torch.Tensor,  # A region, N×3×H×W, both sides 96 px or more
-        stride:int=None, # Pixels from window to window, a multiple of `self.stride`; default: that
+        stride:int=None, # Pixels from window to window, a multiple of self.stride; default: that
     )->torch.Tensor:     # Logits, N×rows×columns: row i, column j for the 96×96 px that begin at y = i·stride, x = j·stride
         "Logits of all windows of a region at once; raises `ValueError` for a region or stride that can't be"
         stride = self.stride if stride is None else stride
@@ -283,7 +283,7 @@ def takes_pretrained(arch):
     return arch not in OWN
 
 def make_model(
-    arch:str,             # A name of `arch_names`
+    arch:str,             # A name of arch_names
     pretrained:bool=False,# Start with ImageNet weights? Fetched once; the project's own networks have none
 )->nn.Module:             # Takes float N×3×96×96, gives N×1 logits
     "Make a network by its name; raises `ValueError` for an unknown one, `ConnectionError` without its weights"

@@ -90,7 +90,7 @@ def html_page(
 
 # %% ../nbs/05_page.ipynb #4356f003
 def plot_history(
-    history:pd.DataFrame, # `history.csv` of a run
+    history:pd.DataFrame, # history.csv of a run
 )->Plot:
     "Learning curves: training and validation loss, and the validation metrics"
     fig = Plot(9, 3)

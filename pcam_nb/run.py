@@ -47,7 +47,7 @@ UNKNOWN_SLIDES = 'unknown, may be shared' # Of the patches that a run was traine
 @dataclass(frozen=True, kw_only=True)
 class RunData:
     "What a run was trained on"
-    fingerprint:str='' # Of the store; see `Source`
+    fingerprint:str='' # Of the store; see Source
     source:str='unknown' # Where the patches came from
     train:int=0        # Patches to train with
     valid:int=0        # Patches that were held out
@@ -61,7 +61,7 @@ class RunData:
 @dataclass(frozen=True, kw_only=True)
 class RunConfig:
     "What prediction and people need to know of a run; raises `ValueError` for a value of the wrong type or outside its range"
-    arch:str            # Network; see `arch_names`
+    arch:str            # Network; see arch_names
     size:int=SIZE       # Side of a patch, px
     um_per_px:float=UM_PER_PX # µm per px of the training patches
     mean:tuple          # Of each channel over the training patches, 0–1
@@ -70,7 +70,7 @@ class RunConfig:
     threshold:float=.5  # From which probability on a patch is called tumour, above 0, up to 1
     temperature:float=1.# What logits are divided by, above 0
     data:RunData=field(default_factory=RunData) # What it was trained on
-    recipe:dict=field(default_factory=dict)     # How it was trained; see `Recipe`
+    recipe:dict=field(default_factory=dict)     # How it was trained; see Recipe
     versions:dict=field(default_factory=dict)   # Of what it was trained with
 
     def __post_init__(self):
@@ -104,7 +104,7 @@ RUN_HINT = 'A run is a folder that pcam_train has made'
 RENAMED = dict(rings='context_swap', labs='strong_stain') # Keys of a recipe in version 0.1
 
 def as_config(
-    what:dict,     # What `config.json`, or the metadata of an ONNX file, holds
+    what:dict,     # What config.json, or the metadata of an ONNX file, holds
     file:str|Path, # Where it comes from
 )->RunConfig:
     "The description of a run; raises `ValueError` that names the file, the value and its range"

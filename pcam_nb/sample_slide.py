@@ -29,7 +29,7 @@ def wobbly(
     radii:tuple,             # Along x and y
     wobble:float=.12,        # How far it may leave the ellipse, relative
     n:int=96,                # Points
-)->np.ndarray:               # `n`×2 of x, y
+)->np.ndarray:               # n×2 of x, y
     "A closed curve around `centre`"
     t = np.linspace(0, 2*np.pi, n, endpoint=False)
     waves = [rng.uniform(.3,1)*np.cos(k*t+rng.uniform(0,2*np.pi))/k**.5 for k in (2,3,5)]

@@ -105,7 +105,7 @@ def area_mean(
     starts:tuple, # Along y and x, in its px
     scales:tuple, # Along y and x, px for one of the result
     shape:tuple,  # Height and width of the result
-)->np.ndarray:    # float32, of `shape`×3
+)->np.ndarray:    # float32, of shape×3
     "The mean over every px of a coarser grid"
     h,w = x.shape[:2]
     rows,out = np.empty((shape[0], w, 3), np.float32),np.empty((*shape, 3), np.float32)
@@ -127,8 +127,8 @@ class Scan:
         mpp:float=None,        # µm per px of the file; default: what it says
         um:float=UM_PER_PX,    # µm per px that the network was trained on
         stride:int=32,         # px from window to window
-        watch=None,            # Called as `watch(done, total)` before every block that is read; what it raises ends the work
-        max_windows:int=None,  # Refuse a slide that is too large for so many windows, before anything is read; see `check_size`
+        watch=None,            # Called as watch(done, total) before every block that is read; what it raises ends the work
+        max_windows:int=None,  # Refuse a slide that is too large for so many windows, before anything is read; see check_size
     ):
         self.path,self.file,self.watch,self.done,self.total = Path(path),open_file(path),watch,0,None
         mpp = (mpp,mpp) if mpp else self.file.mpp
@@ -249,7 +249,7 @@ def overview_shape(self:Scan, px):
 @patch
 def overview(self:Scan,
     px:int,        # Side of the squares, in px of the grid
-    out:tuple=None,# Where to put them, float32, and which rows of tiles are done, bool: a pair, as `overview_shape` says
+    out:tuple=None,# Where to put them, float32, and which rows of tiles are done, bool: a pair, as overview_shape says
 )->np.ndarray:     # float32, rows×columns×3, 0–255
     "Mean colours of the squares of the grid, from the coarsest level that is fine enough; goes on where `out` isn't done"
     um = px*max(self.um)
@@ -286,7 +286,7 @@ def ink_mask(
     return (r>g+.08) | ((b>.9*g) & (g>.5))
 
 def tissue_mask(
-    colours:np.ndarray, # h×w×3, 0–255: `overview` of a scan with squares of 8 px
+    colours:np.ndarray, # h×w×3, 0–255: overview of a scan with squares of 8 px
 )->np.ndarray:          # bool, h×w
     "Where there is tissue: stained, and not with ink"
     saturation,ink = np.empty(colours.shape[:2], np.float32),np.empty(colours.shape[:2], bool)

@@ -18,7 +18,7 @@ from .scan import CELL, Scan
 
 # %% ../nbs/33_score.ipynb #c867dd5d
 def windows_with_tissue(
-    mask:np.ndarray, # From `tissue_mask`, bool, cells of 8 px
+    mask:np.ndarray, # From tissue_mask, bool, cells of 8 px
     stride:int=32,   # px from window to window, a multiple of 8
 )->np.ndarray:       # bool, one a window
     "Which windows have tissue in their centre 32×32 px"
@@ -72,10 +72,10 @@ def tiles_of(wanted, rows, step):
 def score_scan(
     predictor:Predictor,
     scan:Scan,
-    wanted:np.ndarray,      # rows×cols bool, from `windows_with_tissue`
+    wanted:np.ndarray,      # rows×cols bool, from windows_with_tissue
     tta:int=1,              # Average over 1, 4 or 8 flips and rotations
     strip:int=None,         # Rows of windows at a time; default: 512 px of them, or all of a small slide
-    dense:bool=None,        # See `Predictor.map_logits`
+    dense:bool=None,        # See Predictor.map_logits
     out:np.ndarray=None,    # Where to put the logits, rows×cols float32, and which rows are done, rows bool: a pair
     progress:bool=True,     # Show a progress bar?
 )->np.ndarray:              # Logits, NaN where not wanted

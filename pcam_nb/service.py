@@ -126,7 +126,7 @@ def answer_patch(self:Service,
     data:bytes,           # A whole file
     threshold:float=None, # From which probability it is called tumour; default: the run's
     resize:bool=False,    # Scale an image of another size to 96 px, instead of cutting out its centre
-    method:str='',        # Attribution to show, one of `methods`; '': none
+    method:str='',        # Attribution to show, one of methods; '': none
     images:bool=False,    # With images?
     read=read_patch,      # Makes a patch of the bytes of an image
 )->dict:                  # What JSON holds
@@ -186,8 +186,8 @@ def answer_slide(
     stride:int=32,        # px from window to window
     threshold:float=None, # From which probability on a window is called tumour; default: the run's
     max_windows:int=None, # Refuse a slide with more windows
-    watch=None,           # See `read_slide`
-)->dict:                  # What JSON holds: `summary`, `table`, `files` in `folder`/files, `view` and `places`, whose images are in `folder`/view
+    watch=None,           # See read_slide
+)->dict:                  # What JSON holds: summary, table, files in folder/files, view and places, whose images are in folder/view
     "Read a slide, or go on where a process was ended; raises `ValueError`, `OSError` or `ImportError` with a reason, and what `watch` raises"
     check_region(file)
     out,view,file = Path(folder)/'files',Path(folder)/'view',Path(file)

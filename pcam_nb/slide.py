@@ -59,7 +59,7 @@ def bar_length(mm):
 def show_heatmap(
     scan:Scan,
     p:np.ndarray,           # Probabilities of windows, rows×cols; NaN where there is none
-    regions:pd.DataFrame,   # From `find_regions`
+    regions:pd.DataFrame,   # From find_regions
     threshold:float,        # The operating point
     width:float=10.,        # Of the plot, inches
 )->Plot:
@@ -183,8 +183,8 @@ def read_slide(
     job:dict=None,          # What tells this work from other work; default: the arguments
     progress:bool=True,     # Show a progress bar?
     max_windows:int=None,   # Refuse a slide with more windows of tissue, or a grid of four times as many; default: no limit
-    watch=None,             # Called as `watch(done, total)` before every block and tile; see `Scan.report`
-)->dict:                    # What is in `summary.json`
+    watch=None,             # Called as watch(done, total) before every block and tile; see Scan.report
+)->dict:                    # What is in summary.json
     """Score a slide and write its folder; raises `ValueError`, `OSError` or `ImportError` with a reason, and what `watch` raises.
     Whatever it raises leaves nothing, but for KeyboardInterrupt: what is scored then stays for `resume`, as after a kill"""
     out,um = Path(out),predictor.config.um_per_px
@@ -257,13 +257,13 @@ def run_sums(run):
 
 # %% ../nbs/35_slide.ipynb #6f3ac397
 def read_slides(
-    run:str|Path,           # Folder of a run, or a file that `export_onnx` wrote
+    run:str|Path,           # Folder of a run, or a file that export_onnx wrote
     slides:list,            # Files, or folders of them
-    out:str|Path,           # Folder with a folder for each slide, `slides.csv` and, if any failed, `failed.csv`
+    out:str|Path,           # Folder with a folder for each slide, slides.csv and, if any failed, failed.csv
     device:str=None,        # Where to compute; default: CUDA where there is one
     say=print,              # Called with a line about each slide that is done
     report=print,           # Called with a line about each that failed
-    **options,              # For `read_slide`: `mpp`, `stride`, `tta`, `threshold`, `strip`, `resume`, `progress`, `max_windows`, `watch`
+    **options,              # For read_slide: mpp, stride, tta, threshold, strip, resume, progress, max_windows, watch
 )->tuple:                   # Summaries of the slides of this process; DataFrame of those that failed: slide, reason
     "Read many slides; raises what `Predictor.load`, `list_slides` and `check_slide_options` raise"
     need('shapely', 'slide')

@@ -12,10 +12,10 @@ import numpy as np, pandas as pd
 FROC_AT = (1/4,1/2,1,2,4,8) # False positives a slide
 
 def froc(
-    detections:pd.DataFrame, # One row a point: `slide`, `probability`, and `tumour`: which one it lies in, missing for none
+    detections:pd.DataFrame, # One row a point: slide, probability, and tumour: which one it lies in, missing for none
     tumours:int,             # How many there are on all slides
     slides:int,              # How many slides were searched, those without detections too
-)->dict:                     # score; at: sensitivity for each of `FROC_AT`; curve: DataFrame of threshold, false_positives (a slide), sensitivity
+)->dict:                     # score; at: sensitivity for each of FROC_AT; curve: DataFrame of threshold, false_positives (a slide), sensitivity
     "Free-response ROC of detections on slides; raises `ValueError` without tumours or slides"
     if tumours<1 or slides<1: raise ValueError(f'{tumours} tumours on {slides} slides: the curve needs at least one of each')
     hit = detections.dropna(subset='tumour')

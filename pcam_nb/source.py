@@ -202,8 +202,8 @@ class KaggleFolder(Source):
     "A folder in the layout of Kaggle's histopathologic-cancer-detection: `train/`, `train_labels.csv`, and `slides.csv` where known"
     def __init__(self,
         path:str|Path,     # The folder
-        part:str='train',  # 'train' or 'test'; the labels are those of `{part}_labels.csv`
-        slides:str|Path=None, # CSV file with `id,wsi`; default: `slides.csv` in the folder, if there
+        part:str='train',  # 'train' or 'test'; the labels are those of {part}_labels.csv
+        slides:str|Path=None, # CSV file with id,wsi; default: slides.csv in the folder, if there
     ):
         super().__init__(path)
         df = read_csv(self.path/f'{part}_labels.csv', ['id','label'], LABELS_HINT)
@@ -253,7 +253,7 @@ PCAM_PARTS = dict(train=('train','valid'), test=('test',)) # The splits that a p
 class PcamH5(Source):
     "PatchCamelyon's HDF5 files; the part 'train' holds the splits train and valid, the part 'test' the split test"
     def __init__(self,
-        path:str|Path,    # Folder with `camelyonpatch_level_2_split_*.h5`
+        path:str|Path,    # Folder with camelyonpatch_level_2_split_*.h5
         part:str='train', # 'train' or 'test'
     ):
         super().__init__(path)
@@ -320,8 +320,8 @@ def reader(self:PcamH5, rows):
 def open_source(
     path:str|Path,        # Kaggle's folder, the folder of PCam's HDF5 files, or (for 'test') a folder of images
     part:str='train',     # 'train': labelled; 'test': labelled or not
-    slides:str|Path=None, # CSV file with `id,wsi` for a Kaggle folder
-)->Source:                # `KaggleFolder`, `PcamH5` or `ImageFolder`
+    slides:str|Path=None, # CSV file with id,wsi for a Kaggle folder
+)->Source:                # KaggleFolder, PcamH5 or ImageFolder
     "Recognise and read a set of patches; raises `FileNotFoundError` or `ValueError` that says what is missing"
     path = Path(path)
     if part not in PCAM_PARTS: raise ValueError(f"part is {part!r}: choose 'train' or 'test'")
@@ -347,7 +347,7 @@ def verify(
     source:Source,      # What to check
     workers:int=None,   # Processes; default: all cores
     progress:bool=True, # Show a progress bar?
-)->pd.DataFrame:        # One row a problem: `id`, `file`, `reason`
+)->pd.DataFrame:        # One row a problem: id, file, reason
     "Decode every image and report all problems at once"
     bad = [o for res in in_chunks(_reasons, source, workers=workers, progress=progress, desc='verifying') for o in res]
     rows = [*source.problems, *(dict(id=source.table.id[i], file=str(source.file(i)), reason=why) for i,why in bad)]

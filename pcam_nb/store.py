@@ -18,7 +18,7 @@ from .source import in_chunks, open_source
 
 # %% ../nbs/04_store.ipynb #b0248d50
 def read_array(
-    file:str|Path,   # A file that `np.save` wrote
+    file:str|Path,   # A file that np.save wrote
     dtype,           # What it holds
     shape:tuple,     # Its shape, None for any length
     mmap:str=None,   # How to map it into memory; default: it is read
@@ -171,7 +171,7 @@ def _replace(partial_, dest):
 
 # %% ../nbs/04_store.ipynb #e086bd76
 def pack(
-    source,             # A `Source`
+    source,             # A Source
     dest:str|Path,      # Folder of the store
     fit:str='crop',     # How patches of another size become 96 px: 'crop' or 'resize'
     skip_bad:bool=False,# Leave out what can't be used, instead of failing?
@@ -221,11 +221,11 @@ def _compact(file, keep):
 
 # %% ../nbs/04_store.ipynb #673ead25
 def open_store(
-    data:str|Path,       # A store, or anything that `open_source` reads
-    dest:str|Path=None,  # Where to pack it; unused if `data` is a store
+    data:str|Path,       # A store, or anything that open_source reads
+    dest:str|Path=None,  # Where to pack it; unused if data is a store
     part:str='train',    # 'train' or 'test'
-    slides:str|Path=None,# CSV file with `id,wsi`
-    **kwargs,            # For `pack`: `fit`, `skip_bad`, `workers`, `progress`
+    slides:str|Path=None,# CSV file with id,wsi
+    **kwargs,            # For pack: fit, skip_bad, workers, progress
 )->Store:
     "Open the store `data`, or pack the source `data` into `dest`; raises what `open_source` and `pack` raise"
     if is_store(data): return Store(data)

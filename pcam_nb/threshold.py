@@ -50,9 +50,9 @@ def operating_points(
     return pd.DataFrame([(o,*target_threshold(p[y==1], o, confidence)) for o in targets], columns=['target','threshold','bound','met'])
 
 def reached(
-    points:pd.DataFrame, # From `operating_points`
+    points:pd.DataFrame, # From operating_points
     y, p,                # Labels and scores of other patches, or slides
-)->pd.DataFrame:         # `points` with sensitivity, specificity, npv and ruled_out, and the exact intervals of the first three
+)->pd.DataFrame:         # points with sensitivity, specificity, npv and ruled_out, and the exact intervals of the first three
     "Sensitivity, specificity, NPV and rule-out rate at thresholds that were chosen elsewhere; NaN for a proportion of nothing"
     y,p = np.asarray(y),np.asarray(p, np.float64)
     rows = []
@@ -80,7 +80,7 @@ def targets_met(
 
 # %% ../nbs/22_threshold.ipynb #04575b96
 def slide_scores(
-    table:pd.DataFrame, # One row a patch, with `slide`, `label` and `probability`
+    table:pd.DataFrame, # One row a patch, with slide, label and probability
     k:int=5,            # How many of the largest for the mean
 )->pd.DataFrame:        # One row a slide: slide, patches, label, max, top
     "Scores of slides from those of their patches"
@@ -120,8 +120,8 @@ def risk_coverage(
 # %% ../nbs/22_threshold.ipynb #a365504a
 def plot_points(
     y, p,                # Labels and probabilities
-    points:pd.DataFrame, # From `operating_points`
-    band:dict,           # From `indeterminate_band`
+    points:pd.DataFrame, # From operating_points
+    band:dict,           # From indeterminate_band
     threshold:float=.5,  # From which probability on a patch is called tumour
 )->Plot:
     "Sensitivity and the fraction ruled out over the threshold, with the operating points; and risk over coverage"

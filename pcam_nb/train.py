@@ -31,7 +31,7 @@ with warnings.catch_warnings():
 @dataclass
 class Recipe:
     "What decides the outcome of a training"
-    arch:str='patchcnn'   # Network; see `arch_names`
+    arch:str='patchcnn'   # Network; see arch_names
     epochs:int=10         # Passes over the training set
     lr:float=None         # Largest learning rate; default: the network's own
     bs:int=64             # Patches a batch
@@ -47,9 +47,9 @@ class Recipe:
     smooth:float=.05      # Label smoothing: 0 and 1 become half of this and 1 less half of this
     average:float=.99     # How much of the averaged weights each step keeps; 0: no averaging
     shift:int=4           # Shift the training patches by up to so many px
-    context_swap:float=0. # Fraction of the training patches that get the context of another, 0–1; see `swap_context`
-    strong_stain:float=.05 # Fraction of the training patches with strong stain augmentation, 0–1; see `draw_stains`
-    precision:str='auto'  # What the network computes in as it trains; see `choose_precision`
+    context_swap:float=0. # Fraction of the training patches that get the context of another, 0–1; see swap_context
+    strong_stain:float=.05 # Fraction of the training patches with strong stain augmentation, 0–1; see draw_stains
+    precision:str='auto'  # What the network computes in as it trains; see choose_precision
 
     def __post_init__(self):
         check_arch(self.arch)
@@ -237,10 +237,10 @@ def kept_chance():
 def train(
     store:Store,        # Labelled patches
     out:str|Path,       # Folder of the run
-    recipe:Recipe=None, # How to train; default: `Recipe()`
-    resume:bool=False,  # Continue the run in `out`?
+    recipe:Recipe=None, # How to train; default: Recipe()
+    resume:bool=False,  # Continue the run in out?
     device:str=None,    # 'cpu', 'cuda', …; default: fastai's choice
-    cache:str='auto',   # Where patches are held; see `patch_dls`
+    cache:str='auto',   # Where patches are held; see patch_dls
     compile:bool=False, # Compile the network with torch.compile? Takes a minute, worth it for long runs; needs a C++ compiler
     progress:bool=True, # Show a progress bar?
 )->Run:                 # The run in that folder

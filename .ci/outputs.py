@@ -1,0 +1,59 @@
+"""Execute notebooks, and leave outputs that a reader can use.
+
+python .ci/outputs.py [--run] NOTEBOOK ...
+
+With --run each is executed from top to bottom, in the folder `nbs`. Outputs of cells that the site hides are dropped; temporary folders are cut from paths,
+so that `/tmp/tmpab12/store` is `store`. Exits with 1 if an output holds a warning or the address of an object.
+"""
+import argparse, json, re, sys
+from pathlib import Path
+
+NBS = Path(__file__).parents[1]/'nbs'
+FOLDER = re.compile(r'(?:/tmp|/private/var/folders/\w+/\w+/T|/var/folders/\w+/\w+/T)/tmp\w+/')
+ODD = re.compile(r'\b\w*Warning\b|<[\w.]+ (?:object )?at 0x[0-9a-f]+>|/tmp/tmp\w+')
+
+
+def texts(output):
+    "The parts of an output that are text: where each stands, and under which key"
+    if 'text' in output: yield output, 'text'
+    for kind in output.get('data', {}):
+        if kind.startswith('text/'): yield output['data'], kind
+
+
+def execute(notebook):
+    "A notebook with the outputs of an execution"
+    import nbformat
+    from nbclient import NotebookClient
+    nb = nbformat.read(notebook, 4)
+    NotebookClient(nb, timeout=1800, resources=dict(metadata=dict(path=str(NBS)))).execute()
+    return json.loads(nbformat.writes(nb))
+
+
+def odd(nb):
+    "Texts in outputs that a reader can't use"
+    for cell in nb['cells']:
+        for o in cell.get('outputs', []):
+            for part,key in texts(o): yield from ODD.findall(''.join(part[key]))
+
+
+def clean(nb):
+    "Drop outputs that nobody sees, and temporary folders"
+    for cell in nb['cells']:
+        if cell['cell_type']!='code': continue
+        if re.match(r'#\| *hide\b', ''.join(cell['source'])): cell['outputs'] = []
+        for o in cell['outputs']:
+            for part,key in texts(o): part[key] = FOLDER.sub('', ''.join(part[key])).splitlines(True)
+    return nb
+
+
+if __name__=='__main__':
+    p = argparse.ArgumentParser(description=__doc__.split('\n')[0])
+    p.add_argument('notebooks', nargs='+', type=Path)
+    p.add_argument('--run', action='store_true', help='execute them first')
+    args,bad = p.parse_args(),[]
+    for file in args.notebooks:
+        nb = clean(execute(file) if args.run else json.loads(file.read_text(encoding='utf-8')))
+        file.write_text(json.dumps(nb, indent=1, ensure_ascii=False, sort_keys=True)+'\n', encoding='utf-8')
+        bad += [f'{file}: {o}' for o in odd(nb)]
+    print('\n'.join(bad) or 'all outputs can be used')
+    sys.exit(bool(bad))

@@ -5,11 +5,11 @@
 # %% auto #0
 __all__ = ['SIZE', 'CENTRE', 'UM_PER_PX', 'LABELS', 'HERE', 'FULL', 'FORMULA', 'need', 'patch_bar', 'in_processes', 'processes',
            'prefetch', 'no_access', 'is_file', 'is_folder', 'reading', 'parse_json', 'csv_fault', 'read_json', 'sweep',
-           'write_file', 'write_bytes', 'write_text', 'write_json', 'disk_fault', 'no_formula', 'write_csv', 'Busy',
-           'only_one', 'tidy']
+           'write_file', 'write_bytes', 'write_text', 'write_image', 'write_json', 'disk_fault', 'no_formula',
+           'write_csv', 'Busy', 'only_one', 'tidy']
 
 # %% ../nbs/00_core.ipynb #7bab1fd2
-import errno, importlib, json, os, re, shutil, stat
+import errno, importlib, io, json, os, re, shutil, stat
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -196,6 +196,13 @@ def write_bytes(path, data):
 def write_text(path, text):
     "Write `text` in UTF-8; see `write_file`"
     return write_bytes(path, text.encode())
+
+def write_image(im, path, **kwargs):
+    "Write an array as the image `path`, with more for Pillow's `save`; a full disk raises `OSError` that says so, as Pillow's own doesn't"
+    from PIL import Image # A command's --help does without
+    data = io.BytesIO()
+    Image.fromarray(im).save(data, Image.registered_extensions()[Path(path).suffix], **kwargs)
+    return write_bytes(path, data.getvalue())
 
 def write_json(path, what):
     "Write `what` as JSON; see `write_file`"

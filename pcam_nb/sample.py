@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['HAEMATOXYLIN', 'EOSIN', 'PEN', 'transmit', 'Slide', 'random_slide', 'smooth_noise', 'fibres', 'cell_grid', 'outline',
            'stamp', 'Tissue', 'grow', 'expose', 'label_of', 'tumour_blob', 'generate_patch', 'Plan', 'draw_row',
-           'write_image', 'make_sample', 'write_tables']
+           'make_sample', 'write_tables']
 
 # %% ../nbs/01_sample.ipynb #f1053c2d
 import hashlib, io, os, shutil
@@ -19,7 +19,7 @@ from PIL import Image
 from PIL.JpegImagePlugin import JpegImageFile
 from fastcore.basics import patch
 from scipy import ndimage
-from .core import CENTRE, in_processes, no_access, patch_bar, SIZE, sweep, write_bytes, write_text
+from .core import CENTRE, in_processes, no_access, patch_bar, SIZE, sweep, write_image, write_text
 
 # %% ../nbs/01_sample.ipynb #0a74541e
 HAEMATOXYLIN = np.array([0.650, 0.704, 0.286], dtype=np.float32) # Optical density in R, G, B for one unit of stain
@@ -241,12 +241,6 @@ def draw_row(plan, i, row):
     slide = random_slide(np.random.default_rng([plan.seed, 1, int(row.wsi.split('_')[1])]), plan.stain)
     im,tumour = generate_patch(slide, np.random.default_rng([plan.seed, 2, i]), row.kind)
     return im, label_of(tumour)
-
-def write_image(im, path, **kwargs):
-    "Write an array as the image `path`, with more for Pillow's `save`; a full disk raises `OSError` that says so, as Pillow's own doesn't"
-    data = io.BytesIO()
-    Image.fromarray(im).save(data, Image.registered_extensions()[Path(path).suffix], **kwargs)
-    return write_bytes(path, data.getvalue())
 
 def _draw_files(path, plan, rows):
     "Generate the patches of `rows` (pairs of number and row) into files; their labels"

@@ -264,7 +264,7 @@ def read_slides(
     report=print,           # Called with a line about each that failed
     **options,              # For read_slide: mpp, stride, tta, threshold, strip, resume, progress, max_windows, watch
 )->tuple:                   # Summaries of the slides of this process; DataFrame of those that failed: slide, reason
-    "Read many slides; raises what `Predictor.load`, `list_slides` and `check_slide_options` raise"
+    "Read many slides; raises what `list_slides`, `check_slide_options` and loading a `Predictor` raise"
     need('shapely', 'slide')
     found,(rank,world) = list_slides(slides),processes()
     predictor,sums,done,failed = Predictor.load(run, device),run_sums(run),[],[]

@@ -86,7 +86,7 @@ def _printable(text):
     return ''.join('?' if ord(o)<32 or ord(o)==127 or 0xd800<=ord(o)<0xe000 else o for o in text)[-4096:]
 
 def split_table(table, splits):
-    "Which patch is in which split, as `Run.split` has it"
+    "Which patch is in which split, a table as a run keeps it"
     return pd.concat([table.iloc[o][['id','label','slide']].assign(part=part) for part,o in zip(('train','valid'), splits)])
 
 

@@ -49,7 +49,7 @@ def section(name, title, text):
         m = r['machine']
         where = ', '.join([m.get('gpu', m['cpu']), *(f'{k} {m[k]}' for k in ('python','torch','torchvision','fastai'))])
         lines += [f'`{command}`', f"On {'synthetic' if r['patches']=='synthetic' else 'real'} patches; {where}.", markdown(r['table'])]
-        if file.with_suffix('.png').is_file() and f'{file.stem}.png' not in text: lines.append(f'![{title}: {file.stem}](results/{file.stem}.png)')
+        if file.with_suffix('.png').is_file() and f'{file.stem}.png' not in text: lines.append(f"![{title}: {file.stem.removeprefix(name).replace('_', ' ').strip()}](results/{file.stem}.png)")
         if 'eight' in r: lines.append(f"8-way averaging takes {r['eight']:.2f} times as long as one look.")
     return '\n\n'.join(lines)
 

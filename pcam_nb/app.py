@@ -352,7 +352,7 @@ def _announce(web, address, say):
     while not web.started and not web.should_exit: time.sleep(.05)
     if web.started: say(address)
 
-def _run_until_signal(web, server, work, patience=2.5):
+def _run_until_signal(web, server, work, patience=1.5):
     "Run a server until a signal ends it. Work in threads can't be ended from outside: what still runs after `patience` seconds ends with the process"
     ended = threading.Event()
     def _end():

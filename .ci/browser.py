@@ -16,7 +16,7 @@ from pcam_nb.infer import Predictor
 from pcam_nb.sample_slide import generate_slide
 from pcam_nb.service import example_files
 from pcam_nb.slide import read_slide
-from pcam_nb.source import read_image
+from pcam_nb.image import read_image
 
 FLAGS = ('--no-sandbox --disable-background-networking --disable-component-update --disable-sync --no-first-run --disable-quic '
          '--disable-features=OptimizationHints,MediaRouter').split()

@@ -14,7 +14,7 @@ from PIL import Image
 from pcam_nb.core import UM_PER_PX
 from pcam_nb.sample_slide import generate_slide, write_pyramid
 from pcam_nb.service import Service
-from pcam_nb.source import read_image
+from pcam_nb.image import read_image
 
 LIMIT = httpx.Timeout(600)
 

@@ -16,9 +16,9 @@ from typing import Annotated
 
 from .core import HERE, need
 from .guard import Guard, limited_protocol, read_auth, Rules, split_host
+from .image import SUFFIXES
 from .jobs import Cancelled, Job, JobQueue, Line, QueueFull, run_apart
 from .service import about, example_files, ONE_FILE, safe_name, Service, slide_apart
-from .source import SUFFIXES
 from .upload import is_full, MOST_FILES, PatchReader, sentence, work_folder
 
 # %% ../nbs/45_app.ipynb #47a42bcb

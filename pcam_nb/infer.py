@@ -16,9 +16,10 @@ from safetensors import safe_open, SafetensorError
 from safetensors.torch import load_file
 from .augment import keep_memory, normalise, to_planes, trim_memory, flip_rotate
 from .core import is_file, need, parse_json, patch_bar, prefetch, reading, SIZE, sweep, write_csv
+from .image import read_image
 from .model import check_arch, make_model, OWN
 from .run import as_config, calibrated, Run, RunConfig
-from .source import ImageFolder, read_image, Source
+from .source import ImageFolder, Source
 from .store import BadData, sized, Store, to_size
 
 # %% ../nbs/17_infer.ipynb #89edbb1e

@@ -17,8 +17,8 @@ from fastcore.basics import patch
 from scipy import ndimage
 from threadpoolctl import ThreadpoolController
 from .core import is_file, need, SIZE, UM_PER_PX
+from .image import open_image, read_image, SUFFIXES
 from .page import Plot
-from .source import open_image, read_image, SUFFIXES
 
 # %% ../nbs/32_scan.ipynb #0810e622
 SCANS = '.svs .ndpi .scn .mrxs .vms .vmu .bif .svslide .dcm'.split() # OpenSlide's formats, beside tiled TIFF

@@ -20,6 +20,7 @@ from .card import METRICS, write_card
 from .core import CENTRE, HERE, need, SIZE
 from .evaluate import metrics_table, metrics_with_intervals
 from .explain import overlay, attribution_methods
+from .image import open_image, SUFFIXES
 from .infer import Predictor
 from .metrics import ALONE
 from .page import data_uri, html_table
@@ -27,7 +28,6 @@ from .region import detections
 from .run import Run
 from .scan import is_tiled, Scan, SCANS
 from .slide import read_slide, summary_table
-from .source import open_image, SUFFIXES
 from .threshold import indeterminate_band, operating_points
 from .upload import batch_entries, read_patch
 

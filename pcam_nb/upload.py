@@ -15,8 +15,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 from .core import CENTRE, need, SIZE
+from .image import open_image, read_image, SUFFIXES
 from .jobs import Lost, Worker
-from .source import open_image, read_image, SUFFIXES
 from .store import to_size
 
 # %% ../nbs/42_upload.ipynb #9d9762a6
@@ -91,7 +91,11 @@ def zip_entries(file):
         for o in entries:
             with _whole(), z.open(o) as f: data = f.read(min(left, MOST_IMAGE)+1) # What it says of its sizes may be a lie
             if (left:=left-len(data))<0: raise ValueError(f'The zip unpacks to more than {MOST_BYTES>>20} MB')
-            yield Path(o.filename).name, data
+            yield _name(o.filename), data
+
+def _name(path):
+    "The name of a file at the end of its path, which Windows writes with backslashes"
+    return path.replace('\\', '/').rsplit('/', 1)[-1]
 
 def _check_directory(file):
     "Raise `ValueError` for a zip without an end, or whose directory is larger than that of `MOST_FILES` files: Python reads all of it (APPNOTE 4.3.16)"
@@ -126,7 +130,7 @@ def batch_entries(
     n = lost = 0
     for name,file in files:
         zipped = Path(name).suffix.lower()=='.zip'
-        for name,data in zip_entries(file) if zipped else [(Path(name).name, file.read(MOST_IMAGE+1))]:
+        for name,data in zip_entries(file) if zipped else [(_name(name), file.read(MOST_IMAGE+1))]:
             if zipped and (Path(name).suffix.lower() not in SUFFIXES or name.startswith('.')): continue # Lists, and what macOS adds
             if (n:=n+1)>MOST_FILES: raise ValueError(f'More than {MOST_FILES} images. At most {MOST_FILES} at a time')
             try: yield name, read(data)

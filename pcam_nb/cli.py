@@ -22,14 +22,14 @@ def check_writable(out):
     there = next(o for o in [Path(out).absolute(), *Path(out).absolute().parents] if o.exists())
     if not os.access(there, os.W_OK): raise PermissionError(f"'{there}' can't be written to. Choose another place with --out")
 
-def store_for(data, out, store='', part='train', slides=None, resize=False, skip_bad=False):
+def store_for(data, out, store='', part='train', slides=None, labels=None, resize=False, skip_bad=False):
     "The store of `data`, packed beside the folder `out` unless `store` names another place"
     from pcam_nb.store import is_store, open_store
     check_writable(out)
     name = f"{Path(data).resolve().name}{'' if part=='train' else '.'+part}.store"
     dest = Path(store) if store else Path(out).resolve().parent/name
     fresh = not is_store(data) and not is_store(dest)
-    packed = open_store(data, dest, part, slides, fit='resize' if resize else 'crop', skip_bad=skip_bad)
+    packed = open_store(data, dest, part, slides, labels, say, fit='resize' if resize else 'crop', skip_bad=skip_bad)
     if fresh: say(f'Packed {len(packed):,} patches into {packed.path}')
     return packed
 
@@ -97,6 +97,7 @@ def pcam_explore(
     run:str='',           # Folder of a run, to look for copies between its training and validation patches
     part:str='train',     # Part of the data set: train or test
     slides:str=None,      # CSV file with the columns id and wsi, the slide of each patch (default: slides.csv in the folder, if there)
+    labels:str=None,      # CSV file with the columns id and label (default: train_labels.csv or test_labels.csv in the folder)
     store:str='',         # Folder for the packed patches (default: beside --out)
     resize:bool=False,    # Scale patches of another size to 96 px; --no-resize crops them
     skip_bad:bool=False,  # Leave out patches that can't be used, and list them in skipped.csv; --no-skip-bad ends with an error
@@ -105,7 +106,7 @@ def pcam_explore(
     Example: pcam_explore data --out explored"""
     from pcam_nb.explore import FAULTS, explore
     from pcam_nb.run import Run
-    packed = store_for(data, out, store, part, slides, resize, skip_bad)
+    packed = store_for(data, out, store, part, slides, labels, resize, skip_bad)
     part = Run.of(run).part_of(packed.table) if run else None
     found = explore(packed, out, part)
     say(f"{found['patches']:,} patches, {found['positive']:,} positive, {found['slides']:,} known slides")
@@ -138,6 +139,7 @@ def pcam_train(
     precision:str='auto',  # Precision of the training: fp32, bf16, or auto (bf16 where the device has instructions for it)
     resume:bool=False,     # Resume the run in --out
     slides:str=None,       # CSV file with the columns id and wsi, the slide of each patch (default: slides.csv in the folder, if there)
+    labels:str=None,       # CSV file with the columns id and label (default: train_labels.csv or test_labels.csv in the folder)
     store:str='',          # Folder for the packed patches (default: beside --out)
     resize:bool=False,     # Scale patches of another size to 96 px; --no-resize crops them
     skip_bad:bool=False,   # Leave out patches that can't be used, and list them in skipped.csv; --no-skip-bad ends with an error
@@ -150,7 +152,7 @@ def pcam_train(
     given = dict(locals())
     from pcam_nb.model import check_arch
     check_arch(arch) # Before packing, which takes longer
-    with in_turn(device): packed = store_for(data, out, store, 'train', slides, resize, skip_bad)
+    with in_turn(device): packed = store_for(data, out, store, 'train', slides, labels, resize, skip_bad)
     from pcam_nb.train import Recipe, train
     run = train(packed, out, Recipe(**{o.name:given[o.name] for o in fields(Recipe)}), resume, device, cache, compile)
     m = run.metrics
@@ -167,6 +169,7 @@ def pcam_evaluate(
     part:str='train',      # Part of the data set: train or test
     tta:int=1,             # Test-time augmentation: average over 1, 4 or 8 flips and rotations of each patch
     slides:str=None,       # CSV file with the columns id and wsi, the slide of each patch (default: slides.csv in the folder, if there)
+    labels:str=None,       # CSV file with the columns id and label (default: train_labels.csv or test_labels.csv in the folder)
     store:str='',          # Folder for the packed patches (default: beside --out)
     resize:bool=False,     # Scale patches of another size to 96 px; --no-resize crops them
     skip_bad:bool=False,   # Leave out patches that can't be used, and list them in skipped.csv; --no-skip-bad ends with an error
@@ -177,7 +180,7 @@ def pcam_evaluate(
     from pcam_nb.evaluate import evaluate
     from pcam_nb.explain import explain_parts
     check_evaluable(tta, run)
-    packed = store_for(data, out, store, part, slides, resize, skip_bad)
+    packed = store_for(data, out, store, part, slides, labels, resize, skip_bad)
     found = evaluate(run, packed, out, tta, device, more=explain_parts)
     say(found['note'])
     print_metrics(found)
@@ -194,6 +197,7 @@ def pcam_compare(
     part:str='train',      # Part of the data set: train or test
     tta:int=1,             # Test-time augmentation: average over 1, 4 or 8 flips and rotations of each patch
     slides:str=None,       # CSV file with the columns id and wsi, the slide of each patch (default: slides.csv in the folder, if there)
+    labels:str=None,       # CSV file with the columns id and label (default: train_labels.csv or test_labels.csv in the folder)
     store:str='',          # Folder for the packed patches (default: beside --out)
     resize:bool=False,     # Scale patches of another size to 96 px; --no-resize crops them
     skip_bad:bool=False,   # Leave out patches that can't be used, and list them in skipped.csv; --no-skip-bad ends with an error
@@ -203,7 +207,7 @@ def pcam_compare(
     Example: pcam_compare run_a run_b data --out compared.json"""
     from pcam_nb.evaluate import SHOWN, compare
     check_evaluable(tta, run_a, run_b)
-    packed = store_for(data, out, store, part, slides, resize, skip_bad)
+    packed = store_for(data, out, store, part, slides, labels, resize, skip_bad)
     found = compare(run_a, run_b, packed, tta, device)
     say(f"{found['patches']:,} patches that neither run was trained on", f"  {'':24}{'A':>7}{'B':>7}   B − A, 95 % interval over {found['unit']}")
     for k,o in found['metrics'].items():

@@ -225,11 +225,14 @@ def open_store(
     dest:str|Path=None,  # Where to pack it; unused if data is a store
     part:str='train',    # 'train' or 'test'
     slides:str|Path=None,# CSV file with id,wsi
+    labels:str|Path=None,# CSV file with id,label
+    tell=print,          # Called with each note on how the data was read
     **kwargs,            # For pack: fit, skip_bad, workers, progress
 )->Store:
     "Open the store `data`, or pack the source `data` into `dest`; raises what `open_source` and `pack` raise"
     if is_store(data): return Store(data)
-    source = open_source(data, part, slides)
+    source = open_source(data, part, slides, labels)
+    for o in source.notes: tell(f'Note: {o}')
     if dest is None: raise ValueError(f"'{data}' is not packed yet: say where its store should be")
     return pack(source, dest, **kwargs)
 

@@ -3,14 +3,14 @@
 python .ci/outputs.py [--run] NOTEBOOK ...
 
 With --run each is executed from top to bottom, in the folder `nbs`. Outputs of cells that the site hides are dropped; temporary folders are cut from paths,
-so that `/tmp/tmpab12/store` is `store`. Exits with 1 if an output holds a warning or the address of an object.
+so that `/tmp/tmpab12/store` is `store`, and addresses from objects. Exits with 1 if an output holds a warning.
 """
 import argparse, json, re, sys
 from pathlib import Path
 
 NBS = Path(__file__).parents[1]/'nbs'
 FOLDER = re.compile(r'(?:/tmp|/private/var/folders/\w+/\w+/T|/var/folders/\w+/\w+/T)/tmp\w+/')
-ODD = re.compile(r'\b\w*Warning\b|<[\w.]+ (?:object )?at 0x[0-9a-f]+>|/tmp/tmp\w+')
+ODD = re.compile(r'\b\w*Warning\b|\bat 0x[0-9a-f]+|/tmp/tmp\w+')
 
 
 def texts(output):
@@ -42,7 +42,7 @@ def clean(nb):
         if cell['cell_type']!='code': continue
         if re.match(r'#\| *hide\b', ''.join(cell['source'])): cell['outputs'] = []
         for o in cell['outputs']:
-            for part,key in texts(o): part[key] = FOLDER.sub('', ''.join(part[key])).splitlines(True)
+            for part,key in texts(o): part[key] = re.sub(r' at 0x[0-9a-f]+', '', FOLDER.sub('', ''.join(part[key]))).splitlines(True)
     return nb
 
 

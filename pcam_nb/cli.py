@@ -104,13 +104,13 @@ def pcam_explore(
 ):
     """Explore a data set: class balance, colour, blank patches, copies, leaks
     Example: pcam_explore data --out explored"""
-    from pcam_nb.explore import FAULTS, explore
+    from pcam_nb.explore import count_text, explore, FAULTS
     from pcam_nb.run import Run
     packed = store_for(data, out, store, part, slides, labels, resize, skip_bad)
     part = Run.of(run).part_of(packed.table) if run else None
     found = explore(packed, out, part)
     say(f"{found['patches']:,} patches, {found['positive']:,} positive, {found['slides']:,} known slides")
-    say(*(f'  {found[k]:6,} {v}' for k,v in FAULTS.items()), f"Page: {Path(out)/'explore.html'}")
+    say(*(f'  {count_text(found[k]):>11} {v}' for k,v in FAULTS.items()), f"Page: {Path(out)/'explore.html'}")
     return report_skipped(packed.skipped, out)
 
 # %% ../nbs/47_cli.ipynb #cee1bab9

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['DARK', 'LIGHT', 'FLAT', 'FAULTS', 'class_balance', 'patch_stats', 'colour_by_class', 'show_colour', 'outliers',
-           'find_faults', 'explore']
+           'find_faults', 'count_text', 'explore']
 
 # %% ../nbs/07_explore.ipynb #69bf4fc7
 import html
@@ -71,17 +71,21 @@ def _repr_html_(self:Store):
 
 # %% ../nbs/07_explore.ipynb #abe22876
 def find_faults(store, stats, part=None, progress=True):
-    "Tables of what is wrong with a store: blank patches, copies, contradictions, copies in both splits of `part`"
+    "Tables of what is wrong with a store: blank patches, copies, contradictions, copies and slides in both splits of `part`; None for what can't be checked"
     names = store.table.id.to_numpy()
     pairs = duplicates(store, progress=progress)
     blank = outliers(stats)
     named = lambda o: o.assign(a=names[o.a], b=names[o.b])
     part = pd.Series(store.table.split if part is None and 'split' in store.table else part, index=range(len(store)), dtype=object)
-    return dict(blank=blank.assign(id=names[blank.row]), copies=named(pairs), contradictions=named(contradictions(pairs, store.table)),
-                copies_across=named(across(pairs, part)), slides_across=pd.DataFrame(dict(slide=slides_across(store.table, part))))
+    labelled,parted = store.table.label.notna().any(),part.notna().any()
+    slides = parted and store.table.slide.notna().any()
+    return dict(blank=blank.assign(id=names[blank.row]), copies=named(pairs), contradictions=named(contradictions(pairs, store.table)) if labelled else None,
+                copies_across=named(across(pairs, part)) if parted else None, slides_across=pd.DataFrame(dict(slide=slides_across(store.table, part))) if slides else None)
 
 FAULTS = dict(blank='blank patches', copies='pairs of copies', contradictions='of them with different labels',
               copies_across='of them in both splits', slides_across='slides in both splits')
+
+def count_text(n): return 'not checked' if n is None else f'{n:,}'
 
 # %% ../nbs/07_explore.ipynb #87094d8a
 def explore(
@@ -89,24 +93,26 @@ def explore(
     out:str|Path,       # Folder for explore.html, summary.json and a CSV file for each list
     part=None,          # The split of each patch, such as train or valid; default: the set's own split, if it has one
     progress:bool=True, # Show progress bars?
-)->dict:                # The counts that are in summary.json
+)->dict:                # The counts that are in summary.json; None for what couldn't be checked: without labels, slides, or a split
     "Explore a store and write a page about it"
     out,stats = Path(out),patch_stats(store, progress)
     faults = find_faults(store, stats, part, progress)
-    counts = {k:len(v) for k,v in faults.items()}
+    counts = {k:None if v is None else len(v) for k,v in faults.items()}
     summary = dict(patches=len(store), positive=int((store.table.label==1).sum()), labelled=int(store.table.label.notna().sum()),
                    slides=int(store.table.slide.nunique()), **counts)
     parts = [f'<p>{len(store):,} patches from <code>{html.escape(store.info["source"])}</code>.</p>',
              '<h2>The table</h2>', store.table.head(), '<h2>Balance</h2>', class_balance(store.table).round(3),
              '<h2>Patches</h2><p>The square is what the label looks at.</p>', (show_classes(store), 'Tumour patches above patches without tumour in the centre'),
              '<h2>Colour</h2>', (show_colour(store, stats), 'Histograms of mean colour by class'), colour_by_class(store, stats).round(1),
-             '<h2>Faults</h2>', pd.DataFrame({'count':[counts[k] for k in FAULTS]}, index=FAULTS.values())]
+             '<h2>Faults</h2>', pd.DataFrame({'count':[count_text(counts[k]) for k in FAULTS]}, index=FAULTS.values())]
     if counts['blank']: parts += ['<h3>Blank patches</h3>', _show_blank(store, faults['blank'][:8])]
     if counts['copies']: parts += ['<h3>Copies</h3>', _show_copies(store, faults['copies'][:4])]
     with only_one(out):
         out.mkdir(parents=True, exist_ok=True)
         sweep(out, inside=True)
-        for name,table in faults.items(): write_csv(out/f'{name}.csv', table)
+        for name,table in faults.items():
+            if table is None: (out/f'{name}.csv').unlink(missing_ok=True) # Of an exploration before
+            else: write_csv(out/f'{name}.csv', table)
         write_json(out/'summary.json', summary)
         html_page('What is in the data', parts, out/'explore.html')
     return summary

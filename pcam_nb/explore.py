@@ -85,7 +85,9 @@ def find_faults(store, stats, part=None, progress=True):
 FAULTS = dict(blank='blank patches', copies='pairs of copies', contradictions='of them with different labels',
               copies_across='of them in both splits', slides_across='slides in both splits')
 
-def count_text(n): return 'not checked' if n is None else f'{n:,}'
+def count_text(n):
+    "A count of faults, in words"
+    return 'not checked' if n is None else f'{n:,}'
 
 # %% ../nbs/07_explore.ipynb #87094d8a
 def explore(

@@ -71,11 +71,11 @@ def disordered(pages):
 def without_alt(pages):
     "Figures that say nothing to who can't see them"
     for page in pages:
-        if '![](' in prose(page): yield f'{page.relative_to(root)}: an image without text'
+        if re.search(r'!\[\s*\]\(', prose(page)): yield f'{page.relative_to(root)}: an image without text'
         yield from (f'{page.relative_to(root)}: {o}' for o in re.findall(r'<img(?![^>]*\balt=)[^>]*>', prose(page)))
         for cell in json.loads(page.read_text(encoding='utf-8'))['cells'] if page.suffix=='.ipynb' else []:
             code = ''.join(cell['source'])
-            if any('image/png' in o.get('data', {}) for o in cell.get('outputs', [])) and not re.search(r'(?m)^#\| *(fig-alt: *\S|hide)', code):
+            if any(k.startswith('image/') for o in cell.get('outputs', []) for k in o.get('data', {})) and not re.search(r'(?m)^#\| *(fig-alt: *"?\w|hide *$)', code):
                 yield f'{page.relative_to(root)}: the figure of {code.splitlines()[0][:60]!r} has no fig-alt'
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 NBS = Path(__file__).parents[1]/'nbs'
 FOLDER = re.compile(r'(?:/tmp|/private/var/folders/\w+/\w+/T|/var/folders/\w+/\w+/T)/tmp\w+/')
-ODD = re.compile(r'\b\w*Warning\b|\bat 0x[0-9a-f]+|/tmp/tmp\w+')
+ODD = re.compile(r'\b\w*Warning\b|\bat 0x[0-9a-f]+|/(?:tmp|root|home)/\w+')
 
 
 def texts(output):
@@ -33,6 +33,7 @@ def odd(nb):
     "Texts in outputs that a reader can't use"
     for cell in nb['cells']:
         for o in cell.get('outputs', []):
+            if o.get('output_type')=='error': yield f"the error {o.get('ename')}"
             for part,key in texts(o): yield from ODD.findall(''.join(part[key]))
 
 

@@ -48,8 +48,11 @@ def find_copies(
     of:np.ndarray,     # Fingerprints that these may be copies of, M×K
     size:int=2048,     # How many are looked up at once
 )->pd.DataFrame:       # a, b: rows of prints and of; distance, 0 to COPY
-    "Pairs of patches that are copies of each other, sorted by `a` and `b`; K is the same for both"
+    "Pairs of patches that are copies of each other, sorted by `a` and `b`; K is the same for both. Patches of one colour are compared with none"
     (x,x_most),(y,y_most) = _unit(prints),_unit(of)
+    rows,cols = np.flatnonzero(x_most>0),np.flatnonzero(y_most>0) # What shows nothing resembles all that does
+    if not len(rows) or not len(cols): return pd.DataFrame(dict(a=[], b=[], distance=[])).astype(dict(a=int, b=int))
+    x,x_most,y,y_most = x[rows],x_most[rows],y[cols],y_most[cols]
     main = np.linalg.eigh(np.cov(y[:20_000].T))[1][:,-8:].astype(np.float32) if len(y)>1 else np.eye(y.shape[1], 8, dtype=np.float32)
     tree,found = cKDTree(y@main),[]
     for at in range(0, len(x), size):
@@ -58,8 +61,8 @@ def find_copies(
         b = np.concatenate([*near, []]).astype(int)
         distance = np.concatenate([np.linalg.norm(x[i]-y[j], axis=1) for i,j in zip(*(np.array_split(o, len(a)//100_000+1) for o in (a,b)))])
         kept = distance<np.minimum(x_most[a], y_most[b])
-        found.append(pd.DataFrame(dict(a=a[kept], b=b[kept], distance=distance[kept])))
-    return pd.concat(found).sort_values(['a','b'], ignore_index=True) if found else pd.DataFrame(dict(a=[], b=[], distance=[]))
+        found.append(pd.DataFrame(dict(a=rows[a[kept]], b=cols[b[kept]], distance=distance[kept])))
+    return pd.concat(found).sort_values(['a','b'], ignore_index=True)
 
 def duplicates(
     store:Store,
@@ -69,7 +72,8 @@ def duplicates(
     "Pairs of patches of a store that are copies: identical, flipped or rotated, recompressed, brighter or blurred"
     prints = store_fingerprints(store, progress) if prints is None else prints
     pairs = find_copies(prints, prints).query('a<b').reset_index(drop=True)
-    return pairs.assign(exact=[bool((store[a]==store[b]).all()) for a,b in zip(pairs.a, pairs.b)])
+    same = {i:hash(store[i].tobytes()) for i in {*pairs.a, *pairs.b}}
+    return pairs.assign(exact=pairs.a.map(same)==pairs.b.map(same))
 
 # %% ../nbs/06_copies.ipynb #49074998
 def contradictions(pairs, table):

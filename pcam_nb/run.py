@@ -7,10 +7,10 @@ __all__ = ['UNKNOWN_SLIDES', 'RUN_HINT', 'RENAMED', 'THEN', 'FILES', 'UNFINISHED
            'check_plain', 'RunData', 'RunConfig', 'as_config', 'whole_recipe', 'read_table', 'calibrated', 'Run']
 
 # %% ../nbs/14_run.ipynb #195a87ff
-import html, re
+import html, os, re
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, fields
-from functools import cached_property
+from functools import wraps
 from pathlib import Path
 
 import numpy as np, pandas as pd
@@ -149,7 +149,7 @@ def calibrated(logits, temperature):
 FILES = dict(config='config.json', weights='model.safetensors', metrics='metrics.json', history='history.csv', split='split.csv',
              valid='valid.csv', fingerprints='fingerprints.npy', checkpoint='checkpoint.pt') # Of a run, by what they hold
 UNFINISHED,AGAIN = 'Its training has not ended, or it was not copied whole. Continue it with --resume','Copy the run again, or train again'
-_HINTS = dict(valid=UNFINISHED, fingerprints=UNFINISHED) # For what is written last
+_HINTS = dict(config=RUN_HINT, weights=RUN_HINT, valid=UNFINISHED, fingerprints=UNFINISHED) # Valid.csv is written last of all
 
 @contextmanager
 def _checked(file):
@@ -157,14 +157,26 @@ def _checked(file):
     try: yield file
     except ValueError as e: raise ValueError(f"'{file}' is damaged ({e}). {AGAIN}") from None
 
+def _part(*files):
+    "A property that is read when it is asked for, and again once one of its files, names of `FILES`, has changed"
+    def _decorate(read):
+        @wraps(read)
+        def _get(self):
+            stats = [os.stat(self.file(o)) for o in files if o==files[0] or self.has(o)]
+            now = [(o.st_ino, o.st_size, o.st_mtime_ns) for o in stats]
+            if self._read.get(read.__name__, (None,))[0]!=now: self._read[read.__name__] = now, read(self)
+            return self._read[read.__name__][1]
+        return property(_get)
+    return _decorate
+
 
 # %% ../nbs/14_run.ipynb #8f0d2730
 class Run:
-    """The folder of a training. Each part raises `FileNotFoundError` if it isn't there, `PermissionError` if it may not be read,
+    """The folder of a training. A part is read and checked when it is asked for, and again once its file has changed. Each raises `FileNotFoundError` if it isn't there, `PermissionError` if it may not be read,
     `ValueError`, with the name of the file and what is wrong, if it is damaged"""
     def __init__(self,
         path:str|Path, # The folder; it need not be there yet
-    ): self.path = Path(path)
+    ): self.path,self._read = Path(path),{}
 
     @classmethod
     def of(cls,
@@ -179,7 +191,10 @@ class Run:
     def __fspath__(self): return str(self.path)
     def __str__(self): return str(self.path)
     def __repr__(self): return f'Run({str(self.path)!r})'
+    def __format__(self, spec): return format(str(self), spec)
     def __truediv__(self, name): return self.path/name
+    def __eq__(self, other): return isinstance(other, Run) and self.path==other.path
+    def __hash__(self): return hash(self.path)
 
     def has(self, part):
         "Is there a file with this `part`, a name of `FILES`?"
@@ -187,7 +202,7 @@ class Run:
 
     def file(self, part):
         "The file with this `part`; raises `FileNotFoundError` if there is none"
-        if not self.has(part): raise FileNotFoundError(f"No {FILES[part]} in '{self}'. {_HINTS.get(part, RUN_HINT)}")
+        if not self.has(part): raise FileNotFoundError(f"No {FILES[part]} in '{self}'. {_HINTS.get(part, AGAIN)}")
         return self/FILES[part]
 
     def write(self, **parts):
@@ -198,15 +213,14 @@ class Run:
             elif file.suffix=='.csv': write_text(file, pd.DataFrame(what).to_csv(index=False))
             elif file.suffix=='.npy': save_array(file, what)
             else: write_bytes(file, what)
-        for o in [k for k in self.__dict__ if k!='path']: del self.__dict__[o] # What was read before
 
-    @cached_property
+    @_part('config')
     def config(self)->RunConfig:
         "What prediction needs to know"
         file = self.file('config')
         return as_config(read_json(file, RUN_HINT), file)
 
-    @cached_property
+    @_part('metrics')
     def metrics(self)->dict:
         "The metrics of the epoch whose weights are kept, as numbers"
         file = self.file('metrics')
@@ -217,14 +231,14 @@ class Run:
             for k,v in found.items(): check_number(k, v, 0, 1e30, whole=k=='epoch')
         return found
 
-    @cached_property
+    @_part('history')
     def history(self)->pd.DataFrame:
         "One row an epoch: losses, metrics, seconds"
         unit = dict.fromkeys(('accuracy','precision','recall','f1','auc'), (0,1))
         with _checked(self.file('history')) as file:
             return read_table(file, dict(epoch=(0,1e6), train_loss=(0,1e30), valid_loss=(0,1e30), seconds=(0,1e9), **unit))
 
-    @cached_property
+    @_part('split')
     def split(self)->pd.DataFrame:
         "Which patch is for training, which for validation: `id`, `label`, `slide`, `part` ('train' or 'valid')"
         with _checked(self.file('split')) as file:
@@ -243,12 +257,13 @@ class Run:
         "The rows of the split that are for training"
         return self.split[self.split.part=='train']
 
-    @cached_property
+    @_part('valid', 'config', 'split')
     def valid(self)->pd.DataFrame:
         "The validation patches: `id`, `label`, `slide`, `logit`, and `probability`, which is calibrated"
         with _checked(self.file('valid')) as file:
             df = read_table(file, dict(label=(0,1), logit=(-1e30,1e30)), ('id','slide'))
             if not df.label.isin((0,1)).all(): raise ValueError('a label is neither 0 nor 1')
+            if self.has('split') and sorted(df.id)!=sorted(self.split.id[self.split.part=='valid']): raise ValueError('its patches are others than those for validation in split.csv')
         return df.assign(label=df.label.astype(int), probability=calibrated(df.logit, self.config.temperature))
 
     @property
@@ -256,20 +271,21 @@ class Run:
         "Labels and calibrated probabilities of the validation patches, two arrays"
         return self.valid.label.to_numpy(), self.valid.probability.to_numpy()
 
-    @cached_property
+    @_part('fingerprints', 'split')
     def fingerprints(self)->np.ndarray:
         "Of the N training patches, float32, N×80; N×48 of version 0.1. See `pcam_nb.copies`"
         with _checked(self.file('fingerprints')) as file:
             x = read_array(file, np.float16, (len(self.trained),None))
             if x.shape[1] not in (48,80): raise ValueError(f'{x.shape[1]} numbers a patch instead of 80')
-            if not np.isfinite(x).all(): raise ValueError('it holds what is not a number')
+            if not np.isfinite(x).all() or (x<0).any(): raise ValueError('it holds what is not a number from 0')
         return x.astype(np.float32)
 
     def _repr_html_(self):
         if not self.has('history'): return None
-        history,best = self.history,self.metrics
-        title = (f'<p><code>{html.escape(str(self))}</code>: {len(history)} epochs, {history.seconds.sum():.0f} s; '
-                 f"the weights are those of epoch {best['epoch']+1}</p>")
+        name = f'<code>{html.escape(str(self))}</code>'
+        try: history,best = self.history,self.metrics
+        except (OSError, ValueError) as e: return f'<p>{name}: {html.escape(str(e))}</p>'
+        title = f"<p>{name}: {len(history)} epochs, {history.seconds.sum():.0f} s; the weights are those of epoch {best['epoch']+1}</p>"
         metrics = pd.Series({k:f'{best[k]:.3f}' for k in ('auc','accuracy','precision','recall','f1','valid_loss')})
         return title+html_table(metrics.to_frame('validation').T)+plot_html(plot_history(history), 'Learning curves', 72)
 

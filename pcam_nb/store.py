@@ -28,7 +28,9 @@ def read_array(
     try:
         with reading(file), open(file, 'rb') as f: # Mapped first: what its head says of its size may be a lie
             x = np.load(file, mmap_mode=mmap or 'r', allow_pickle=False)
-    except (ValueError, EOFError) as e: raise ValueError(f"{file.name}: {str(e).splitlines()[0]}") from None
+    except (ValueError, EOFError) as e:
+        why = 'no array that np.save wrote' if 'pickle' in str(e) else str(e).splitlines()[0] # NumPy's own advice is to trust the file
+        raise ValueError(f"{file.name}: {why}") from None
     if not isinstance(x, np.ndarray) or x.dtype!=dtype or x.ndim!=len(shape) or any(b not in (None,a) for a,b in zip(x.shape, shape)):
         what = f'{x.dtype} {x.shape}' if isinstance(x, np.ndarray) else 'several arrays'
         raise ValueError(f"{file.name} holds {what} instead of {np.dtype(dtype)} {'×'.join('N' if o is None else str(o) for o in shape)}")

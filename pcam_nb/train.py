@@ -278,7 +278,8 @@ def finish_run(learn, run, store, splits):
     with torch.inference_mode(): logits = torch.cat([model(b[0])[:,0].float().cpu() for b in learn.dls.valid]).numpy()
     table = store.table.iloc[va][['id','label','slide']].assign(logit=logits)
     temperature = fit_temperature(logits, table.label.astype(int))
-    run.write(valid=table, fingerprints=store_fingerprints(store, False, tr).astype(np.float16), config=replace(run.config, temperature=temperature))
+    prints = store_fingerprints(store, False, tr).astype(np.float16)
+    run.write(fingerprints=prints, config=replace(run.config, temperature=temperature), valid=table) # The last says that the run is whole
 
 
 # %% ../nbs/16_train.ipynb #eada6a97

@@ -19,7 +19,7 @@ class _Parser(argparse.ArgumentParser):
         "Exit with 1 and one sentence"
         self.exit(1, f'{self.prog}: {message}. See {self.prog} --help\n')
 
-GROUPS = {'data':('part','slides','store','resize','skip_bad','valid'),
+GROUPS = {'data':('part','slides','labels','store','resize','skip_bad','valid'),
           'training':('arch','epochs','lr','bs','wd','seed','pretrained','pos_weight','patience','accumulate','smooth','average','resume'),
           'augmentation':('d4','stain','strong_stain','context_swap','shift'), 'hardware':('device','precision','cache','compile')}
 

@@ -64,7 +64,7 @@ BATCH = dict(threshold='number', patches='array', left_out='array')
 ABOUT = dict(arch='string', version='string', threshold='number', band='object', thresholds='array', attribution='array', card='string', examples='array', slides='array',
              images='array', max_bytes='object', max_files='integer', max_windows='integer?')
 JOB = dict(id='string', state='string', name='string', stride='integer', windows='integer?', done='integer', ahead='integer', seconds_left='number?', error='string',
-           session='string?', summary='object', files='array', view='object', places='array')
+           session='string?', summary='object', table='array', files='array', view='object', places='array')
 
 def add_patches(app, server):
     "The endpoints for patches and batches"

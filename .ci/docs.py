@@ -5,6 +5,7 @@ from pathlib import Path
 
 import yaml
 import pcam_nb
+import readme
 from outputs import odd
 
 root = Path(__file__).parents[1]
@@ -94,16 +95,9 @@ def odd_outputs(pages):
         if o.suffix=='.ipynb': yield from (f'{o.relative_to(root)}: {k}' for k in odd(json.loads(o.read_text(encoding='utf-8'))))
 
 
-def in_sidebar(o):
-    "All pages that the sidebar names"
-    if isinstance(o, str): return [o]
-    if isinstance(o, list): return [p for part in o for p in in_sidebar(part)]
-    return [o['href']] if 'href' in o else in_sidebar(o.get('contents', []))
-
-
 if __name__=='__main__':
     pages = [o for o in sorted([*nbs.rglob('*.ipynb'), *nbs.rglob('*.qmd')]) if '.ipynb_checkpoints' not in o.parts]
-    listed = in_sidebar(yaml.safe_load((nbs/'sidebar.yml').read_text())['website']['sidebar'])
+    listed = [file for _,file in readme.sidebar()]
     bad = [f'{o}: no docstring' for o in without_docstring()]
     bad += without_summary(pages)
     bad += dead_links([*pages, *root.glob('*.md'), *root.glob('bench/*.md')])

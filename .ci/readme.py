@@ -69,6 +69,9 @@ def pages(o):
     return [(o['section'], file) for _,file in pages(o['contents'])]
 
 
+def sidebar(): return pages(yaml.safe_load((root/'nbs/sidebar.yml').read_text(encoding='utf-8'))['website']['sidebar']['contents'])
+
+
 def about(file):
     "Title of a page, and the sentence that says what it is for"
     text = (root/'nbs'/file).read_text(encoding='utf-8')
@@ -81,7 +84,7 @@ def llms():
     parser = ConfigParser(delimiters=['='], interpolation=None)
     parser.read(root/'settings.ini', encoding='utf-8')
     cfg,text,last = parser['DEFAULT'],[],''
-    for section,file in pages(yaml.safe_load((root/'nbs/sidebar.yml').read_text(encoding='utf-8'))['website']['sidebar']['contents']):
+    for section,file in sidebar():
         if section!=last: text += ['', f'## {section}', '']
         title,what = about(file)
         address = re.sub(r'(^|/)\d\d_', r'\1', file.rsplit('.', 1)[0])

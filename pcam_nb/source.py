@@ -34,8 +34,16 @@ class Source:
 
     def _find_images(self):
         "Note the images of the folder, and what several files are called by"
-        self.names,self.twice = image_files(self.folder)
-        for id,files in self.twice.items(): self.problem(id, f"several files of that name: {', '.join(files)}", files[0])
+        self._take(*image_files(self.folder))
+
+    def _take(self, names, twice):
+        "Take the files of `names`, and note the ids that several files have"
+        self.names,self.twice = names,twice
+        for id,files in twice.items(): self.problem(id, f"several files of that name: {', '.join(files)}", files[0])
+
+    def _need_images(self):
+        "Raise `ValueError` if no file was found"
+        if not self.names and not self.twice: raise ValueError(f"No images in '{self.folder}'. Name a folder with files that end in {', '.join(SUFFIXES)}")
 
     def reader(self, rows):
         "A function that gives for each of `rows` its image, or the reason why it can't be read; light enough to send to another process"
@@ -193,18 +201,14 @@ class ClassFolders(Labelled):
     ):
         super().__init__(path)
         self.folder = next(o for o in (self.path/part, self.path) if class_folders(o))
-        self.names,self.twice,labels = {},{},{}
-        for folder,label in class_folders(self.folder).items():
+        found,labels = {},class_folders(self.folder)
+        for folder in labels:
             names,twice = image_files(self.folder/folder)
-            for id,files in [*((k,[v]) for k,v in names.items()), *twice.items()]:
-                files = [f'{folder}/{o}' for o in files]
-                if id in labels or len(files)>1: self.twice[id] = self.twice.get(id, [self.names[id]] if id in self.names else [])+files
-                self.names[id],labels[id] = files[0],label
-        for id,files in self.twice.items():
-            self.problem(id, f"several files of that name: {', '.join(files)}", files[0])
-            del self.names[id], labels[id]
-        if not labels: raise ValueError(f"No images in the folders of '{self.folder}'. Name a folder with files that end in {', '.join(SUFFIXES)}")
-        self.table = self._make_table(pd.DataFrame(dict(id=sorted(labels), label=[labels[o] for o in sorted(labels)])), slides)
+            for id,files in {**{k:[v] for k,v in names.items()}, **twice}.items(): found.setdefault(id, []).extend(f'{folder}/{o}' for o in files)
+        self._take({k:v[0] for k,v in found.items() if len(v)==1}, {k:v for k,v in found.items() if len(v)>1})
+        self._need_images()
+        ids = sorted(self.names)
+        self.table = self._make_table(pd.DataFrame(dict(id=ids, label=[labels[self.names[o].split('/')[0]] for o in ids])), slides)
 
 def class_folders(path):
     "The two folders in `path` that are called as the classes are, to label; empty unless there is one of each"
@@ -219,7 +223,7 @@ class ImageFolder(Source):
         super().__init__(path)
         self.folder = self.path
         self._find_images()
-        if not self.names and not self.twice: raise ValueError(f"No images in '{path}'. Name a folder with files that end in {', '.join(SUFFIXES)}")
+        self._need_images()
         order = [o for o in (self.path/'sample_submission.csv', self.path.parent/'sample_submission.csv') if is_file(o)]
         self.table = make_table(self._order(order[0]) if order else list(self.names))
 

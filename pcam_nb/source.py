@@ -112,13 +112,15 @@ def match_ids(ids, known):
     change = ~ids.isin(known) & bared.isin(known)
     return ids.where(~change, bared), int(change.sum())
 
-def read_slide_table(file):
-    "A CSV file with `id,wsi` as a mapping from patch to slide; raises `ValueError` if a patch is on two slides"
-    df = read_csv(file, ['id','wsi'], 'It should say in two columns which patch (id) is from which slide (wsi)').drop_duplicates()
+def read_slide_table(file, known=()):
+    "A CSV file with `id,wsi` as a mapping from patch to slide, and how many ids were written otherwise than those that are `known`; raises `ValueError` if a patch is on two slides"
+    df = read_csv(file, ['id','wsi'], 'It should say in two columns which patch (id) is from which slide (wsi)')
+    ids,n = match_ids(df.id, known)
+    df = df.assign(id=ids).drop_duplicates()
     twice = df.id[df.id.duplicated()]
     if len(twice):
         raise ValueError(f"'{file}' puts {len(twice):,} patches on more than one slide, the first is {twice.iloc[0]}. Keep one row for each id")
-    return df.set_index('id').wsi
+    return df.set_index('id').wsi, n
 
 # %% ../nbs/02_source.ipynb #76046506
 def make_table(id, label=None, slide=None, **more):
@@ -162,10 +164,8 @@ class Labelled(Source):
         "Make the table of the rows of `df`, with the slides of the CSV file `slides`, or of slides.csv, where there is one"
         at = slides or (self.path/'slides.csv' if is_file(self.path/'slides.csv') else None)
         if at is None: return make_table(df.id, df.label)
-        known = read_slide_table(at)
-        ids,n = match_ids(known.index.to_series(), df.id)
-        wsi = known.set_axis(ids)
-        wsi = wsi[~wsi.index.duplicated()].reindex(df.id)
+        known,n = read_slide_table(at, df.id)
+        wsi = known.reindex(df.id)
         unknown = df.id[wsi.replace('', pd.NA).isna().to_numpy()]
         if n: self.notes.append(f'{n:,} ids of {Path(at).name} are taken without their folder or suffix')
         if len(df) and len(unknown)==len(df):

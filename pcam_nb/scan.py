@@ -27,7 +27,7 @@ NOT_A_SLIDE = 'not a slide or image that can be read, or cut off'
 
 class PlainFile:
     "An ordinary image, as a slide of one level that doesn't say how large its pixels are"
-    mpp = None
+    mpp,origin,ratios = None,(0,0),[(1.,1.)]
     def __init__(self, path):
         self.path = path
         try:
@@ -47,7 +47,8 @@ class PlainFile:
 
 # %% ../nbs/32_scan.ipynb #16bdec71
 class ScannerFile:
-    "A file that OpenSlide reads; `levels` are (width, height), `mpp` the µm per px of the first along x and y, or None"
+    """A file that OpenSlide reads, cut to the bounds that the scanner says, as QuPath shows it: `levels` are (width, height), `ratios` the px of
+    the first level for one of each along x and y, `mpp` the µm per px of the first along x and y, or None, `origin` where the bounds begin, x and y"""
     def __init__(self, path):
         openslide = need('openslide', 'slide')
         self.error = openslide.OpenSlideError
@@ -55,12 +56,24 @@ class ScannerFile:
         except openslide.OpenSlideUnsupportedFormatError: raise ValueError(NOT_A_SLIDE) from None
         except self.error as e: raise ValueError(f'damaged ({e})') from None
         mpp = [self.slide.properties.get(f'openslide.mpp-{o}') for o in 'xy']
-        self.levels,self.mpp = self.slide.level_dimensions,None if None in mpp else tuple(map(float, mpp))
+        self.mpp = None if None in mpp else tuple(map(float, mpp))
+        whole = self.slide.level_dimensions
+        self.ratios = [tuple(a/b for a,b in zip(whole[0], o)) for o in whole]
+        *self.origin,w,h = self._bounds(*whole[0])
+        self.levels = whole if (w,h)==whole[0] else [tuple(max(int(n/r+1e-6), 1) for n,r in zip((w,h), o)) for o in self.ratios]
+
+    def _bounds(self, w, h):
+        "Where the scanner saw something, x, y, width, height; all of the slide if it doesn't say so"
+        said = [self.slide.properties.get(f'openslide.bounds-{o}') for o in ('x','y','width','height')]
+        if None in said: return 0, 0, w, h
+        x,y,inner_w,inner_h = map(int, said)
+        inside = 0<=x<x+inner_w<=w and 0<=y<y+inner_h<=h
+        return (x, y, inner_w, inner_h) if inside else (0, 0, w, h)
 
     def read(self, level, x, y, w, h):
         "Pixels of a region of a level, uint8 h×w×3; white where the scanner saw nothing"
-        ratio = self.slide.level_downsamples[level]
-        try: im = self.slide.read_region((round(x*ratio), round(y*ratio)), level, (w,h))
+        at = tuple(o+round(n*self.slide.level_downsamples[level]) for o,n in zip(self.origin, (x,y)))
+        try: im = self.slide.read_region(at, level, (w,h))
         except self.error as e: raise ValueError(f'damaged ({e})') from None
         if im.getchannel('A').getextrema()[0]==255: return np.asarray(im.convert('RGB')) # Nothing is missing
         out = Image.new('RGB', im.size, 'white')
@@ -165,7 +178,7 @@ def check_size(self:Scan, whole, max_windows):
 @patch
 def level_mpp(self:Scan, level):
     "µm per px of a level, along y and x"
-    return tuple(o*a/b for o,a,b in zip(self.mpp, self.file.levels[0][::-1], self.file.levels[level][::-1]))
+    return tuple(o*r for o,r in zip(self.mpp, self.file.ratios[level][::-1]))
 
 @patch
 def find_level(self:Scan, um):
@@ -254,7 +267,7 @@ def overview(self:Scan,
     "Mean colours of the squares of the grid, from the coarsest level that is fine enough; goes on where `out` isn't done"
     um = px*max(self.um)
     level = max(self.find_level(um), self.level)
-    ratio = [a/b for a,b in zip(self.file.levels[level][::-1], self.file.levels[self.level][::-1])]
+    ratio = [a/b for a,b in zip(self.file.ratios[self.level][::-1], self.file.ratios[level][::-1])]
     start,scale = [[o*r*k for o,r in zip(v, ratio)] for v,k in ((self.origin,1),(self.scale,px))]
     colours,done = out or [np.zeros(o, kind) for o,kind in zip(self.overview_shape(px), (np.float32,bool))]
     n = -(-colours.shape[1]//TILE) # Tiles of a row
@@ -271,9 +284,8 @@ def overview(self:Scan,
 
 @patch
 def to_slide(self:Scan, y, x):
-    "Where points of the grid lie on the slide: y, x in px of its first level"
-    return tuple((o+s*np.asarray(n))*a/b for n,o,s,a,b in zip((y,x), self.origin, self.scale,
-                 self.file.levels[0][::-1], self.file.levels[self.level][::-1]))
+    "Where points of the grid lie on the slide: y, x in px of its first level, from the origin of its bounds, as QuPath counts"
+    return tuple((o+s*np.asarray(n))*r for n,o,s,r in zip((y,x), self.origin, self.scale, self.file.ratios[self.level][::-1]))
 
 # %% ../nbs/32_scan.ipynb #cd4af50f
 SATURATION = .07

@@ -35,11 +35,11 @@ def write_map(scan, p, path):
     write_image(p.astype(np.float32), path, tiffinfo=tags, resolution_unit='cm', x_resolution=cm[1], y_resolution=cm[0])
 
 def window_table(scan, p):
-    "One row a scored window: x, y of its upper left corner and its side in px of the slide, and its probability"
+    "One row a scored window: x, y of its upper left corner, width and height in px of the slide, from the origin of its bounds, and its probability"
     y,x = np.argwhere(np.isfinite(p)).T
     top,left = scan.to_slide(y*scan.stride, x*scan.stride)
-    side = SIZE*scan.um[1]/scan.mpp[1]
-    return pd.DataFrame(dict(x=left.round(1), y=top.round(1), side=round(side, 1), probability=p[y,x]))
+    height,width = [round(SIZE*a/b, 1) for a,b in zip(scan.um, scan.mpp)]
+    return pd.DataFrame(dict(x=left.round(1), y=top.round(1), width=width, height=height, probability=p[y,x]))
 
 REGION_COLUMNS = dict(area_mm2='Area mm²', diameter_mm='Largest diameter mm', mean='Mean probability', max='Largest probability')
 
@@ -113,7 +113,8 @@ def summarise(scan, p, mask, regions, threshold):
     return dict(slide=scan.path.name, score=float(score.top), largest_probability=float(score['max']), threshold=threshold,
                 tumour_mm2=round(float(regions.area_mm2.sum()), 4), regions=len(regions), largest_diameter_mm=round(widest, 3),
                 metastasis=metastasis_class(widest), tissue_mm2=round(float(mask.sum()*CELL**2*math.prod(scan.um)/1e6), 3),
-                windows=int(np.isfinite(p).sum()), um_per_px=list(scan.um[::-1]), slide_um_per_px=list(scan.mpp[::-1]), note=RESEARCH)
+                windows=int(np.isfinite(p).sum()), um_per_px=list(scan.um[::-1]), slide_um_per_px=list(scan.mpp[::-1]),
+                origin=list(scan.file.origin), note=RESEARCH)
 
 SUMMARY = dict(score='score: mean of the five largest probabilities', largest_probability='largest probability', threshold='operating point',
                regions='regions from there on', tumour_mm2='their area, mm²', largest_diameter_mm='largest diameter, mm',
@@ -124,6 +125,11 @@ def summary_table(summary):
     shown = lambda v: f'{v:,.3f}' if isinstance(v, float) else f'{v:,}' if isinstance(v, int) else str(v)
     return pd.DataFrame({'':[shown(summary[k]) for k in SUMMARY]}, index=list(SUMMARY.values()))
 
+def _from(scan):
+    "Where coordinates are counted from, in words"
+    x,y = scan.file.origin
+    return f', from the corner of the scanned area, as QuPath counts; OpenSlide counts from {x:,} px left of it and {y:,} px above it' if x or y else ''
+
 def write_slide_page(scan, p, colours, mask, regions, heat, summary, path):
     "Write the page of a slide"
     table = regions.drop(columns='polygon').round(dict(area_mm2=4, diameter_mm=3, mean=3, max=3)).astype(dict(x=int, y=int))
@@ -133,7 +139,7 @@ def write_slide_page(scan, p, colours, mask, regions, heat, summary, path):
              '<h2>The most suspicious places</h2><p>Each the largest probability within 0.2 mm; the square is what it is for.</p>',
              (show_suspicious(scan, detections(scan, p, least=0, most=12)), 'The most suspicious patches'), '<h2>Regions</h2>',
              table[:50] if len(table) else '<p>No window reaches the operating point.</p>',
-             '<p>x and y: the most suspicious place, in px of the slide. <code>regions.geojson</code> opens in QuPath.</p>',
+             f'<p>x and y: the most suspicious place, in px of the slide{_from(scan)}. <code>regions.geojson</code> opens in QuPath.</p>',
              '<h2>Tissue</h2>', (show_tissue(scan, colours, mask), 'The slide, and what was taken for tissue')]
     return html_page(scan.path.name, parts, path)
 

@@ -21,7 +21,7 @@ from .image import open_image, read_image, SUFFIXES
 from .page import Plot
 
 # %% ../nbs/32_scan.ipynb #0810e622
-SCANS = '.svs .ndpi .scn .mrxs .vms .vmu .bif .svslide .dcm'.split() # OpenSlide's formats, beside tiled TIFF
+SCANS = '.svs .ndpi .scn .mrxs .vms .vmu .bif .svslide .dcm .czi .avs'.split() # OpenSlide's formats, beside tiled TIFF
 TIFF = ('.tif','.tiff')
 NOT_A_SLIDE = 'not a slide or image that can be read, or cut off'
 

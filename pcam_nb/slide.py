@@ -5,11 +5,11 @@
 # %% auto #0
 __all__ = ['REGION_COLUMNS', 'RESEARCH', 'SUMMARY', 'PARTS', 'write_map', 'window_table', 'region_features', 'bar_length',
            'show_heatmap', 'show_suspicious', 'summarise', 'summary_table', 'write_slide_page', 'write_slide_files',
-           'open_progress', 'read_slide', 'check_slide_options', 'check_windows', 'list_slides', 'sum_of', 'run_sums',
-           'read_slides', 'read_summary']
+           'open_progress', 'read_slide', 'check_slide_options', 'check_windows', 'series_of', 'parts_of', 'one_each',
+           'check_parts', 'list_slides', 'sum_of', 'run_sums', 'read_slides', 'read_summary']
 
 # %% ../nbs/35_slide.ipynb #9759c621
-import hashlib, html, json, math, shutil
+import hashlib, html, json, math, re, shutil, warnings
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -240,13 +240,53 @@ def check_windows(wanted, max_windows):
                                                        'raise --max-windows, or take a larger --stride')
 
 # %% ../nbs/35_slide.ipynb #e9c1544c
-def list_slides(paths):
-    "The slides of `paths`, files or folders of them; raises `ValueError` if there is none, or if two have the same name"
+def series_of(file):
+    "The series that a DICOM file belongs to, and whether it is a level of its slide; the file itself for one that can't be read"
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter('ignore') # What is odd in it comes to light where it is read
+            head = need('pydicom', 'slide').dcmread(file, stop_before_pixels=True, specific_tags=['SeriesInstanceUID','ImageType'])
+        return str(head.get('SeriesInstanceUID', file)), 'VOLUME' in head.get('ImageType', ['VOLUME'])
+    except (OSError, ValueError, AttributeError, need('pydicom', 'slide').errors.InvalidDicomError): return str(file), True
+
+def parts_of(index):
+    "The files that a Hamamatsu index (.vms, .vmu) names as its parts"
+    with open(index, encoding='latin-1') as f: lines = f.read(2**20).splitlines()
+    return {index.parent/o.partition('=')[2].strip() for o in lines if '=' in o and re.match(r'(ImageFile|MapFile|OptimisationFile|MacroImage)', o)}
+
+def one_each(files):
+    """The slides among `files`: one of each DICOM series (the first that holds a level), and no part of another slide.
+    A pair, with a dict of those that are passed over to the reason"""
+    slides,over,series = [],{},{}
+    indices = [o for o in files if o.suffix.lower() in ('.vms','.vmu')]
+    parts = {p:o for o in indices for p in (*parts_of(o), *(f for f in files if f.parent==o.parent and re.fullmatch(rf'{re.escape(o.stem)}(\(\d+(,\d+)+\)|_macro|_map\d*)?\.(jpg|ngr)', f.name)))}
+    for file in files:
+        if file in parts: over[file] = f'a part of {parts[file].name}'
+        elif file.suffix.lower()=='.dcm':
+            uid,level = series_of(file)
+            if not level: over[file] = 'a label or overview'
+            elif uid in series: over[file] = f'of the same slide as {series[uid].name}'
+            else: slides.append(series.setdefault(uid, file))
+        else: slides.append(file)
+    return slides, over
+
+def check_parts(file):
+    "Raise `ValueError` that names what is missing, if a slide of several files lacks one"
+    missing = []
+    if file.suffix.lower() in ('.vms','.vmu'): missing = [o for o in sorted(parts_of(file)) if not o.is_file()]
+    if file.suffix.lower()=='.mrxs' and not file.with_suffix('').is_dir(): missing = [file.with_suffix('')]
+    if missing: raise ValueError(f"lacks {'a part' if len(missing)==1 else f'{len(missing)} parts'}: {', '.join(o.name for o in missing[:3])}{', …' if len(missing)>3 else ''} should lie beside it")
+
+def list_slides(paths, tell=None):
+    "The slides of `paths`, files or folders of them; raises `ValueError` if there is none, or if two have the same name. `tell` is called with a line on what is passed over"
     found = []
     for path in map(Path, paths):
-        inside = sorted(o for o in path.iterdir() if o.suffix.lower() in (*SCANS, *SUFFIXES)) if path.is_dir() and is_folder(path) else [path]
+        inside = sorted(o for o in path.iterdir() if o.suffix.lower() in (*SCANS, *SUFFIXES) and not o.name.startswith('.')) if path.is_dir() and is_folder(path) else [path]
         if not inside: raise ValueError(f"No slide in '{path}'. Slides end in {', '.join([*SCANS, *SUFFIXES])}")
         found += inside
+    found,over = one_each(list(dict.fromkeys(found)))
+    for file,why in over.items() if tell else (): tell(f'{file.name}: passed over, {why}')
+    if not found: raise ValueError(f"None of the {len(over):,} files is a slide: {'; '.join(f'{k.name} is {v}' for k,v in list(over.items())[:3])}")
     names = pd.Series([o.stem for o in found])
     if names.duplicated().any(): raise ValueError(f"Two slides are called {names[names.duplicated()].iloc[0]!r}: "
                                                   'each gets a folder of its name. Rename one, or read them into different folders')
@@ -272,7 +312,8 @@ def read_slides(
 )->tuple:                   # Summaries of the slides of this process; DataFrame of those that failed: slide, reason
     "Read many slides; raises what `list_slides`, `check_slide_options` and loading a `Predictor` raise"
     need('shapely', 'slide')
-    found,(rank,world) = list_slides(slides),processes()
+    rank,world = processes()
+    found = list_slides(slides, report if not rank else None)
     predictor,sums,done,failed = Predictor.load(run, device),run_sums(run),[],[]
     told = dict(mpp=None, stride=32, tta=1, threshold=predictor.config.threshold, strip=None, max_windows=None)
     told |= {k:v for k,v in options.items() if v is not None}
@@ -295,6 +336,7 @@ def read_slides(
 def _read_once(predictor, path, out, sums, told):
     "Read a slide, unless its folder says that it was read so before; its summary"
     if not is_file(path): raise FileNotFoundError('there is no such file')
+    check_parts(path)
     job = dict(slide=path.name, bytes=path.stat().st_size, head=sum_of(path, 2**20), run=sums)
     job |= {k:told[k] for k in ('mpp','stride','tta','threshold')}
     if (out/'summary.json').is_file() and (old:=read_summary(out)).get('job')==job:

@@ -80,6 +80,11 @@ def _reason(e):
     if isinstance(e, (ValueError,ImportError)) or type(e) in (RuntimeError,) or type(e).__module__.startswith('pcam_nb'): return text or type(e).__name__
     return f"{type(e).__name__}: {text.splitlines()[0] if text else 'no more is said'}. Run it again with --debug to see where"
 
+def _at_home(o):
+    "A path that begins with ~ as a whole path: in `--out=~/x` the shell leaves it as it stands"
+    if isinstance(o, list): return [_at_home(k) for k in o]
+    return os.path.expanduser(o) if isinstance(o, str) and re.match('~(/|$)', o) else o
+
 @contextmanager
 def _quiet_pipe():
     "End without a word more where nobody reads what is printed"
@@ -95,6 +100,7 @@ def command(f):
         if args or kwargs: return f(*args, **kwargs)
         args = vars(make_parser(f).parse_args())
         debug,warnings.showwarning = args.pop('debug'),_note
+        args = {k:_at_home(v) for k,v in args.items()}
         try:
             with _quiet_pipe(): skipped = f(**args)
         except KeyboardInterrupt: sys.exit('\nInterrupted')

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np, pandas as pd, psutil, torch
 from sklearn.model_selection import StratifiedGroupKFold, train_test_split
 from .augment import augment, denormalise, keep_memory, normalise, to_planes, trim_memory
-from .core import LABELS, prefetch
+from .core import as_device, LABELS, prefetch
 from .store import Store
 
 with warnings.catch_warnings():
@@ -246,7 +246,7 @@ def patch_dls(
 )->DataLoaders:
     "fastai's DataLoaders for a store"
     splits = split(store.table) if splits is None else splits
-    device = torch.device(device or default_device())
+    device = default_device() if device is None else as_device(device)
     if device.type=='cpu': keep_memory()
     held = HeldPatches(store, cache, device)
     if cache=='auto' and verbose: print(held)

@@ -15,7 +15,7 @@ from fastcore.basics import patch
 from safetensors import safe_open, SafetensorError
 from safetensors.torch import load_file
 from .augment import keep_memory, normalise, to_planes, trim_memory, flip_rotate
-from .core import is_file, need, parse_json, patch_bar, prefetch, reading, SIZE, sweep, write_csv
+from .core import as_device, is_file, need, parse_json, patch_bar, prefetch, reading, SIZE, sweep, write_csv
 from .image import read_image
 from .model import check_arch, make_model, OWN
 from .run import as_config, calibrated, Run, RunConfig
@@ -76,7 +76,7 @@ class Predictor:
         "Open a run; raises `FileNotFoundError` without one, `ValueError` if it is damaged"
         if Path(run).suffix=='.onnx': return load_onnx(run, device)
         run = Run.of(run)
-        return cls(load_model(run), run.config, device or ('cuda' if torch.cuda.is_available() else 'cpu'), run)
+        return cls(load_model(run), run.config, as_device(device), run)
 
     @property
     def bs(self):

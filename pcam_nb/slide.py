@@ -329,7 +329,7 @@ def read_slides(
                 failed.append(dict(slide=str(path), reason=str(e)))
                 report(f'{path}: {e}')
         failed = pd.DataFrame(failed, columns=['slide','reason'])
-        if len(failed): Path(out).mkdir(parents=True, exist_ok=True) # What failed is told also if all did
+        if len(failed) and len(found)>1: Path(out).mkdir(parents=True, exist_ok=True) # What failed is listed also if all did
         if Path(out).is_dir(): _write_lists(Path(out), failed, rank)
     return done, failed
 

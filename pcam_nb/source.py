@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['NAMES', 'VALUES', 'LABELS_HINT', 'PCAM_NAME', 'PCAM_PARTS', 'Source', 'read_csv', 'bare', 'match_ids',
            'read_slide_table', 'make_table', 'Labelled', 'KaggleFolder', 'ClassFolders', 'class_folders', 'ImageFolder',
-           'PcamH5', 'open_h5', 'read_h5', 'open_source', 'in_chunks', 'verify']
+           'ImageList', 'PcamH5', 'open_h5', 'read_h5', 'open_source', 'in_chunks', 'verify']
 
 # %% ../nbs/02_source.ipynb #171c0a46
 import hashlib, os
@@ -234,6 +234,18 @@ class ImageFolder(Source):
         if not len(here): return list(self.names)
         for i in ids[~ids.isin([*self.names, *self.twice])]: self.problem(i, f'in {file.name}, but no image in {self.folder.name}/')
         return [*here, *sorted(self.names.keys()-set(here))]
+
+# %% ../nbs/02_source.ipynb #6ae676bf
+class ImageList(Source):
+    "Single images without labels; ids are the names without suffix, in the order of the `files`"
+    def __init__(self, files):
+        self.path,self.folder,self.problems,self.notes,self.twice = Path(files[0]).parent,Path(os.sep),[],[],{}
+        names = {}
+        for o in map(Path, files): names.setdefault(o.stem, []).append(str(o.absolute()))
+        self.names = {k:v[0] for k,v in names.items() if len(v)==1}
+        for id,twins in names.items():
+            if len(twins)>1: self.problem(id, f"several files of that name: {', '.join(twins)}", twins[0])
+        self.table = make_table(list(self.names))
 
 # %% ../nbs/02_source.ipynb #f414a7cc
 PCAM_NAME = 'camelyonpatch_level_2_split_{split}_{kind}'

@@ -285,7 +285,12 @@ def open_h5(file, key, shape):
     file = Path(file)
     if not is_file(file): raise FileNotFoundError(f"No {file.name} in '{file.parent}'. Fetch it with pcam_fetch pcam")
     try: d = h5py.File(file)[key]
-    except (OSError, KeyError) as e: raise ValueError(f"'{file}' is damaged ({e}). Remove it and fetch it again") from None
+    except PermissionError: raise PermissionError(f"'{file}' can't be read: permission denied") from None
+    except FileNotFoundError: raise FileNotFoundError(f"'{file}' is no longer there") from None
+    except (OSError, KeyError) as e:
+        if 'lock file' in str(e): raise OSError(f"'{file}' can't be locked: another program writes it, or it lies on a network drive without locks. "
+                                                'Close that program, or set HDF5_USE_FILE_LOCKING=FALSE') from None
+        raise ValueError(f"'{file}' is damaged ({e}). Remove it and fetch it again") from None
     if d.shape[1:]!=shape or d.dtype.kind not in 'ui':
         raise ValueError(f"'{file}' holds {key} of {d.dtype} {d.shape}; PCam has whole numbers of N×{'×'.join(map(str, shape))}")
     return d

@@ -45,7 +45,7 @@ def show_rows(
     "Show some patches with the centre square outlined"
     rows = list(rows)
     labels = [LABELS.get(o, '?') if pd.notna(o) else '?' for o in store.table.label.iloc[rows]]
-    n = -(-len(rows)//ncols)
+    n = max(-(-len(rows)//ncols), 1) # Nothing is an empty plot
     fig = Plot(1.25*ncols, 1.5*n+.05)
     for ax in (axs:=fig.subplots(n, ncols, squeeze=False)).ravel(): ax.axis('off')
     for ax,row,title in zip(axs.ravel(), rows, titles or labels):

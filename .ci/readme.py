@@ -55,7 +55,7 @@ def commands():
     from pcam_nb.command import make_parser
     names = [o for o in vars(cli) if o.startswith('pcam_') and callable(getattr(cli, o))]
     text = ['---', 'title: Commands', 'description: Every command, with an example and all its options.', '---', '<!-- Made from the parsers by .ci/readme.py -->', '',
-            'Each command says the same with `--help`. It ends with the exit code 0 (done), 1 (failed, with one sentence) or 2 (done, except for files that `--skip-bad` left out).']
+            'Each command says the same with `--help`. It ends with the exit code 0 (done), 1 (failed, with one sentence) or 2 (done, except for patches that `--skip-bad` left out, which `skipped.csv` lists, or slides that could not be read, which `failed.csv` lists).']
     for name in names:
         p = make_parser(getattr(cli, name).__wrapped__)
         text += ['', f'## {name}', f'{p.description}.', '', '```sh', p.epilog.removeprefix('Example: '), '```', '', '\n\n'.join(filter(None, map(options, p._action_groups)))]

@@ -45,7 +45,7 @@ def _claims(c, found, valid):
         22:f'{c.arch}, see pcam_nb.model', 23:', '.join(f'{k} {v}' for k,v in c.versions.items()),
         24:'ImageNet' if recipe.get('pretrained') and takes_pretrained(c.arch) else 'random',
         25:', '.join(f'{k} {v}' for k,v in recipe.items() if k not in ('arch','pretrained')), 26:'best validation AUC of all epochs', 27:'none',
-        28:', '.join(SHOWN.values()), 31:'Grad-CAM and occlusion maps, part of them in the labelled centre (report.html)',
+        28:', '.join(SHOWN.values()), 31:'attribution maps of the most wrong patches, and the part of them in the labelled centre (report.html)',
         32:f"validation AUC {valid['auc']:.4f}", 43:'pcam_nb, with this run'}
     if found: known |= {29:f"95 % intervals, bootstrap over {found['unit']}", 35:found['note'], 37:'see Metrics', 38:'see Rule-out',
                         39:'the most wrong patches, in report.html'}
@@ -58,8 +58,8 @@ def _metadata(c, found, valid):
     rows = [f'    - type: {k}\n      value: {v:.4f}' for k,v in shown.items()]
     where = json.dumps(found['data'] if found else f'validation part of {c.data.source}')
     return '\n'.join(['---', 'library_name: pcam_nb', 'pipeline_tag: image-classification', 'license: other', 'tags:',
-        *(f'- {o}' for o in ('histopathology','pathology','cancer','lymph-node','patchcamelyon',c.arch)), 'model-index:', f'- name: {c.arch}',
-        '  results:', '  - task:', '      type: image-classification', '    dataset:', f'      name: {where}', '      type: pcam', '    metrics:', *rows, '---'])
+        *(f'- {o}' for o in ('histopathology','pathology','cancer','lymph-node',c.arch)), 'model-index:', f'- name: {c.arch}',
+        '  results:', '  - task:', '      type: image-classification', '    dataset:', f'      name: {where}', '      type: histopathology-patches', '    metrics:', *rows, '---'])
 
 def plain_text(o):
     "A text as Markdown that shows it, and nothing else: no HTML, no link, no table"

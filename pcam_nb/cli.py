@@ -111,7 +111,7 @@ def pcam_fetch(
 # %% ../nbs/47_cli.ipynb #1f00d865
 @command
 def pcam_explore(
-    data:str,             # Kaggle's folder, the folder of PCam's HDF5 files, or a store
+    data:str,             # Kaggle's folder, PCam's HDF5 files, a folder for each class, images with --labels, or a store (patches that were packed before)
     out:str='explored',   # Folder for explore.html and the lists
     run:str='',           # Folder of a run, to look for copies between its training and validation patches
     part:str='train',     # Part of the data set: train or test
@@ -119,7 +119,7 @@ def pcam_explore(
     labels:str=None,      # CSV file with the columns id and label (default: train_labels.csv or test_labels.csv in the folder)
     store:str='',         # Folder for the packed patches (default: beside --out)
     resize:bool=False,    # Scale patches of another size to 96 px; --no-resize crops them
-    skip_bad:bool=False,  # Leave out patches that can't be used, and list them in skipped.csv; --no-skip-bad ends with an error
+    skip_bad:bool=False,  # Leave out patches that can't be used, and list them in skipped.csv, in the folder that is written; --no-skip-bad ends with an error
 ):
     """Explore a data set: class balance, colour, blank patches, copies, leaks
     Example: pcam_explore data --out explored"""
@@ -129,27 +129,29 @@ def pcam_explore(
     part = Run.of(run).part_of(packed.table) if run else None
     found = explore(packed, out, part)
     say(f"{found['patches']:,} patches, {found['positive']:,} positive, {found['slides']:,} known slides")
-    say(*(f'  {count_text(found[k]):>11} {v}' for k,v in FAULTS.items()), f"Page: {Path(out)/'explore.html'}")
+    say(*(f'  {count_text(found[k]):>11} {v}' for k,v in FAULTS.items()))
+    if found['copies_across'] is None: say('  Two splits are compared where the data set has them, or a run: --run RUN')
+    say(f"Page: {Path(out)/'explore.html'}")
     return report_skipped(packed.skipped, out)
 
 # %% ../nbs/47_cli.ipynb #cee1bab9
 @command
 def pcam_train(
-    data:str,              # Kaggle's folder, the folder of PCam's HDF5 files, or a store
+    data:str,              # Kaggle's folder, PCam's HDF5 files, a folder for each class, images with --labels, or a store (patches that were packed before)
     out:str='run',         # Folder of the run
     arch:str='patchcnn',   # Network: patchcnn (small and fast), d4net (equivariant to flips and rotations), resnet18/34/50, densenet121/169, or any name of timm
-    epochs:int=10,         # Passes over the training set
-    lr:float=None,         # Largest learning rate of the one-cycle schedule (default: chosen for the network)
-    bs:int=64,             # Batch size, patches
-    wd:float=.01,          # Weight decay
-    valid:float=.2,        # Fraction of the patches for validation, 0–1; slides are kept whole where they are known
+    epochs:int=10,         # Passes over the training set, 1–10000
+    lr:float=None,         # Largest learning rate of the one-cycle schedule (default: 0.004 from scratch, 0.001 from ImageNet weights)
+    bs:int=64,             # Batch size, 2–65536 patches
+    wd:float=.01,          # Weight decay, 0–10
+    valid:float=.2,        # Fraction of the patches for validation, above 0 and up to 0.5; slides are kept whole where they are known
     seed:int=0,            # Seed of the split and the training; the same seed on the same machine gives the same weights
     pretrained:bool=True,  # Start with ImageNet weights where the network has any; --no-pretrained starts from scratch
     pos_weight:float=None, # Weight of a positive in the loss, relative to a negative (default: 1)
     patience:int=0,        # Early stopping: end after so many epochs without a better validation AUC; 0: never
     d4:bool=True,          # Flip and rotate the training patches, by the eight elements of the group D4
     stain:float=.2,        # Strength of the stain augmentation, 0–0.9; 0: none
-    accumulate:int=1,      # Gradient accumulation: batches a step
+    accumulate:int=1,      # Gradient accumulation: batches a step, 1–1000
     smooth:float=.05,      # Label smoothing, 0–0.5
     average:float=.99,     # Decay of the exponential moving average of the weights, 0–0.99999; 0: no averaging
     shift:int=4,           # Shift the training patches by up to so many px in each direction, 0–32
@@ -161,7 +163,7 @@ def pcam_train(
     labels:str=None,       # CSV file with the columns id and label (default: train_labels.csv or test_labels.csv in the folder)
     store:str='',          # Folder for the packed patches (default: beside --out)
     resize:bool=False,     # Scale patches of another size to 96 px; --no-resize crops them
-    skip_bad:bool=False,   # Leave out patches that can't be used, and list them in skipped.csv; --no-skip-bad ends with an error
+    skip_bad:bool=False,   # Leave out patches that can't be used, and list them in skipped.csv, in the folder that is written; --no-skip-bad ends with an error
     device:str=None,       # Device: cpu, cuda, cuda:1, … (default: the GPU, if there is one)
     cache:str='auto',      # Where the patches are held: disk, ram, device (GPU memory), or auto (the fastest that fits)
     compile:bool=False,    # Compile the network with torch.compile; takes a minute at the start
@@ -170,10 +172,15 @@ def pcam_train(
     Example: pcam_train data --arch d4net --epochs 20 --out run"""
     given = dict(locals())
     from pcam_nb.model import check_arch
-    check_arch(arch) # Before packing, which takes longer
+    check_arch(arch) # Before fastai is loaded, and before packing, which takes longer
+    from pcam_nb.core import processes
+    from pcam_nb.data import check_valid
+    from pcam_nb.train import check_new, Recipe, train
+    check_valid(valid)
+    recipe = Recipe(**{o.name:given[o.name] for o in fields(Recipe)})
+    if not resume and not processes()[0]: check_new(out) # Others may come when the first has begun
     with in_turn(device): packed = store_for(data, out, store, 'train', slides, labels, resize, skip_bad)
-    from pcam_nb.train import Recipe, train
-    run = train(packed, out, Recipe(**{o.name:given[o.name] for o in fields(Recipe)}), resume, device, cache, compile)
+    run = train(packed, out, recipe, resume, device, cache, compile)
     m = run.metrics
     say(f"Best epoch {m['epoch']+1}: validation AUC {m['auc']:.4f}, accuracy {m['accuracy']:.4f}, precision {m['precision']:.4f}, "
         f"recall {m['recall']:.4f}, F1 {m['f1']:.4f}", f"Temperature {run.config.temperature:.3f}, fitted on the validation patches", f'Run: {run}')
@@ -183,7 +190,7 @@ def pcam_train(
 @command
 def pcam_evaluate(
     run:str,               # Folder of the run
-    data:str,              # Labelled patches: Kaggle's folder, the folder of PCam's HDF5 files, or a store; those that the run was trained on are left out
+    data:str,              # Labelled patches: Kaggle's folder, PCam's HDF5 files, a folder for each class, images with --labels, or a store (patches that were packed before); those that the run was trained on are left out
     out:str='report',      # Folder for metrics.json, predictions.csv and report.html
     part:str='train',      # Part of the data set: train or test
     tta:int=1,             # Test-time augmentation: average over 1, 4 or 8 flips and rotations of each patch
@@ -191,7 +198,7 @@ def pcam_evaluate(
     labels:str=None,       # CSV file with the columns id and label (default: train_labels.csv or test_labels.csv in the folder)
     store:str='',          # Folder for the packed patches (default: beside --out)
     resize:bool=False,     # Scale patches of another size to 96 px; --no-resize crops them
-    skip_bad:bool=False,   # Leave out patches that can't be used, and list them in skipped.csv; --no-skip-bad ends with an error
+    skip_bad:bool=False,   # Leave out patches that can't be used, and list them in skipped.csv, in the folder that is written; --no-skip-bad ends with an error
     device:str=None,       # Device: cpu, cuda, cuda:1, … (default: the GPU, if there is one)
 ):
     """Evaluate a run on patches that it was not trained on
@@ -219,7 +226,7 @@ def pcam_compare(
     labels:str=None,       # CSV file with the columns id and label (default: train_labels.csv or test_labels.csv in the folder)
     store:str='',          # Folder for the packed patches (default: beside --out)
     resize:bool=False,     # Scale patches of another size to 96 px; --no-resize crops them
-    skip_bad:bool=False,   # Leave out patches that can't be used, and list them in skipped.csv; --no-skip-bad ends with an error
+    skip_bad:bool=False,   # Leave out patches that can't be used, and list them in skipped.csv beside --out; --no-skip-bad ends with an error
     device:str=None,       # Device: cpu, cuda, cuda:1, … (default: the GPU, if there is one)
 ):
     """Compare two runs on the same patches: their differences, with confidence intervals
@@ -253,11 +260,11 @@ def pcam_card(
 @command
 def pcam_predict(
     run:str,               # Folder of the run, or a file that pcam_export wrote
-    images:list,           # Images, patterns such as 'a*.png', a folder of images, the folder of a data set, or a store
+    images:list,           # Images, patterns such as 'a*.png', a folder of images, the folder of a data set (its test part), or a store
     out:str='submission.csv', # File to write, with the columns id and label, the probability of tumour
     tta:int=1,             # Test-time augmentation: average over 1, 4 or 8 flips and rotations of each patch
     resize:bool=False,     # Scale patches of another size to 96 px; --no-resize crops them
-    skip_bad:bool=False,   # Leave out images that can't be read, and list them in skipped.csv; --no-skip-bad ends with an error
+    skip_bad:bool=False,   # Leave out images that can't be read, and list them in skipped.csv beside --out; --no-skip-bad ends with an error
     device:str=None,       # Device: cpu, cuda, cuda:1, … (default: the GPU, if there is one)
 ):
     """Predict the probability of tumour for patches, and write a submission
@@ -277,18 +284,18 @@ def pcam_predict(
 def pcam_slide(
     run:str,               # Folder of the run, or a file that pcam_export wrote
     slides:list,           # Slides: scanner files or images, or folders of them
-    out:str='slides',      # Folder for slides.csv and a folder for each slide
+    out:str='heatmaps',    # Folder for a folder for each slide, slides.csv, and failed.csv if some could not be read
     mpp:float=None,        # Resolution of the slides, µm per px (default: what the files say)
     stride:int=32,         # Distance between windows at the resolution of the run, px, a multiple of 8
     tta:int=1,             # Test-time augmentation: average over 1, 4 or 8 flips and rotations of each patch
-    threshold:float=None,  # Probability from which a window counts as tumour, 0–1 (default: the threshold of the run)
-    strip:int=None,        # Rows of windows to score at a time; more are faster, and need more memory (default: 512 px, or all of a small slide)
+    threshold:float=None,  # Probability from which a window counts as tumour, above 0 and up to 1 (default: that of the run, 0.5 unless its config.json says otherwise)
+    strip:int=None,        # Rows of windows to score at a time, 1–64; more are faster, and need more memory (default: as many as cover 512 px, or all of a small slide)
     resume:bool=False,     # Resume slides that an interrupted call left unfinished
     max_windows:int=None,  # Largest number of windows with tissue; larger slides are refused (default: no limit)
     device:str=None,       # Device: cpu, cuda, cuda:1, … (default: the GPU, if there is one)
 ):
     """Find tumour on whole slides: a heatmap, regions for QuPath, and a page for each
-    Example: pcam_slide run a.svs b.svs --out slides"""
+    Example: pcam_slide run a.svs b.svs --out heatmaps"""
     check_writable(out)
     from pcam_nb.slide import read_slides
     alone = len(slides)==1 and not Path(slides[0]).is_dir()
@@ -348,7 +355,7 @@ def pcam_demo(
     out:str='pcam_demo',  # Folder for everything; an older demo in it is replaced
     train:int=1400,       # Number of training patches
     test:int=400,         # Number of test patches, from other slides
-    epochs:int=8,         # Passes over the training set
+    epochs:int=8,         # Passes over the training set, 1–10000
     seed:int=0,           # Seed; the same seed gives the same demo
 ):
     """Generate synthetic patches, train, evaluate on other slides, and write a submission

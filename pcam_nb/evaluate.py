@@ -201,7 +201,7 @@ def _slides(found):
 LIMITS = """<h2>Limits</h2><ul><li>A patch is 96×96 px at 10×; the label says whether its centre 32×32 px holds tumour.
 A metric of patches is not one of patients.</li>
 <li>Stain, scanner and preparation differ between laboratories: metrics, calibration and thresholds hold for data like these.</li>
-<li>Labels come from outlines that people drew; some are wrong.</li><li>Research use only; not a medical device.</li></ul>"""
+<li>Labels are as the data set has them. Those of PatchCamelyon come from outlines that people drew; some are wrong.</li><li>Research use only; not a medical device.</li></ul>"""
 
 def write_report(path, run, found, table, parts=()):
     "Write the report of an evaluation to `path`; `found` is what `evaluate` returns, `parts` come before the limits"

@@ -7,12 +7,12 @@ __all__ = ['planes_of', 'in_batches', 'occlusion', 'last_map', 'grad_cam', 'over
            'centre_fraction', 'overlay', 'show_maps', 'most_wrong', 'explain_parts']
 
 # %% ../nbs/26_explain.ipynb #b61f20a0
-import html, math
+import math
 
 import numpy as np, pandas as pd, torch, torch.nn.functional as F
 from matplotlib import colormaps
 from torch import nn
-from .core import CENTRE, LABELS, need, SIZE
+from .core import CENTRE, LABELS, SIZE
 from .infer import check_patches, Predictor
 from .model import PatchHead, Sliding
 from .page import draw_centre, html_table, Plot
@@ -32,9 +32,10 @@ def occlusion(
     x:np.ndarray,   # uint8, N×96×96×3
     window:int=16,  # Side of the squares in px; a divisor of 32
 )->np.ndarray:      # float32, N×96×96: by how much the logit falls when the square around a pixel is covered
-    "Occlusion maps; raises `ImportError` without captum, `ValueError` for a window that doesn't fit the centre"
+    "Occlusion maps; raises `ValueError` for a window that doesn't fit the centre"
     if window<1 or 32%window: raise ValueError(f'window is {window}: choose a divisor of 32, so that squares fit the centre')
-    cover = need('captum.attr', 'explain').Occlusion(lambda o: predictor.model(o)[:,0])
+    from captum.attr import Occlusion # Imports pyplot, which all else does without
+    cover = Occlusion(lambda o: predictor.model(o)[:,0])
 
     def _maps(x):
         with torch.no_grad():
@@ -55,9 +56,10 @@ def grad_cam(
     predictor:Predictor,
     x:np.ndarray, # uint8, N×96×96×3
 )->np.ndarray:    # float32, N×96×96, 0 or more
-    "Grad-CAM for tumour; raises `ImportError` without captum, `ValueError` for a network without convolutions"
+    "Grad-CAM for tumour; raises `ValueError` for a network without convolutions"
     model = predictor.model
-    cam = need('captum.attr', 'explain').LayerGradCam(model, last_map(model))
+    from captum.attr import LayerGradCam
+    cam = LayerGradCam(model, last_map(model))
     side = math.prod(model.grids[-1]) if isinstance(model, Sliding) else SIZE
 
     def _maps(x):
@@ -150,8 +152,6 @@ def most_wrong(
 
 def explain_parts(predictor, store, table, n=8, sample=96):
     "Parts of a report: what the network depends on, on average, and the most wrong patches with their maps; `table` has the rows of `store` in `row`"
-    try: need('captum', 'explain')
-    except ImportError as e: return [f'<h2>What its predictions depend on</h2><p>{html.escape(str(e))}</p>']
     rows = table.row.to_numpy()[np.random.default_rng(0).permutation(len(table))[:sample]]
     fraction = centre_fraction(occlusion(predictor, np.asarray(store.patches[np.sort(rows)])))
     parts = ['<h2>What its predictions depend on</h2>', f'<p>Of what moves its logit when squares of 16×16 px are covered, {np.nanmean(fraction):.0%} lies in the labelled '

@@ -82,8 +82,8 @@ def find_faults(store, stats, part=None, progress=True):
     return dict(blank=blank.assign(id=names[blank.row]), copies=named(pairs), contradictions=named(contradictions(pairs, store.table)) if labelled else None,
                 copies_across=named(across(pairs, part)) if parted else None, slides_across=pd.DataFrame(dict(slide=slides_across(store.table, part))) if slides else None)
 
-FAULTS = dict(blank='blank patches', copies='pairs of copies', contradictions='of them with different labels',
-              copies_across='of them in both splits', slides_across='slides in both splits')
+FAULTS = dict(blank='blank patches', copies='pairs of copies', contradictions='copies with different labels',
+              copies_across='copies in both splits', slides_across='slides in both splits')
 
 def count_text(n):
     "A count of faults, in words"

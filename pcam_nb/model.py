@@ -14,7 +14,7 @@ import difflib, importlib, math
 import torch, torch.nn.functional as F
 from torch import nn
 from .augment import flip_rotate
-from .core import SIZE
+from .core import extra_command, SIZE
 
 # %% ../nbs/12_model.ipynb #b93c6fd2
 class CentrePool(nn.Module):
@@ -275,7 +275,7 @@ def check_arch(arch):
     "Raise `ValueError`, with the nearest names, unless there is a network of that name"
     if arch in OWN or arch in TORCHVISION or arch in (names:=arch_names()): return
     near = difflib.get_close_matches(arch, names, 4, .5) or [*OWN, *TORCHVISION]
-    more = '' if importlib.util.find_spec('timm') else ". Many more come with: pip install 'pcam_nb[timm]'"
+    more = '' if importlib.util.find_spec('timm') else f". Many more come with: {extra_command('timm')}"
     raise ValueError(f"There is no network {arch!r}. The nearest names are {', '.join(near)}{more}")
 
 def takes_pretrained(arch):

@@ -348,7 +348,7 @@ def _read_once(predictor, path, out, sums, told):
 def _write_lists(out, failed, rank):
     "Write `slides.csv`, a row for each slide that is done, and `failed.csv`"
     rows = [read_summary(o.parent) for o in sorted(out.glob('*/summary.json'))]
-    if rows: write_csv(out/'slides.csv', pd.DataFrame(rows).drop(columns=['job','note']), index=True)
+    if rows: write_csv(out/'slides.csv', pd.DataFrame(rows).drop(columns=['job','note']))
     name = out/('failed.csv' if not rank else f'failed_{rank}.csv')
     sweep(name)
     if processes()[1]==1: sweep(out/'slides.csv') # Else another machine may be writing it, and its processes aren't known here

@@ -130,7 +130,7 @@ class BadData(ValueError):
         lines = [f"  {o.file or o.id}: {o.reason}" for o in self.problems[:50].itertuples()]
         if len(self.problems)>50: lines.append(f'  … and {len(self.problems)-50:,} more')
         n = f"{len(self.problems):,} patch{'es' if len(self.problems)>1 else ''}"
-        super().__init__('\n'.join([f"{n} of '{path}' can't be used. Mend them, or leave them out with --skip-bad:", *lines]))
+        super().__init__('\n'.join([f"{n} of '{path}' can't be used. Correct them, or leave them out with --skip-bad:", *lines]))
 
 # %% ../nbs/04_store.ipynb #1fa6d37a
 def sized(rows, reader, fit):

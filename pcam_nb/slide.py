@@ -114,7 +114,7 @@ def summarise(scan, p, mask, regions, threshold):
                 tumour_mm2=round(float(regions.area_mm2.sum()), 4), regions=len(regions), largest_diameter_mm=round(widest, 3),
                 metastasis=metastasis_class(widest), tissue_mm2=round(float(mask.sum()*CELL**2*math.prod(scan.um)/1e6), 3),
                 windows=int(np.isfinite(p).sum()), um_per_px=list(scan.um[::-1]), slide_um_per_px=list(scan.mpp[::-1]),
-                origin=list(scan.file.origin), note=RESEARCH)
+                origin=list(scan.file.origin), icc=bool(scan.file.transform), note=RESEARCH)
 
 SUMMARY = dict(score='score: mean of the five largest probabilities', largest_probability='largest probability', threshold='operating point',
                regions='regions from there on', tumour_mm2='their area, mm²', largest_diameter_mm='largest diameter, mm',
@@ -189,18 +189,19 @@ def read_slide(
     progress:bool=True,     # Show a progress bar?
     max_windows:int=None,   # Refuse a slide with more windows of tissue, or a grid of four times as many; default: no limit
     watch=None,             # Called as watch(done, total) before every block and tile; see Scan.report
+    icc:bool=False,         # Take the colours to sRGB by the ICC profile that the file holds, if it holds one?
 )->dict:                    # What is in summary.json
     """Score a slide and write its folder; raises `ValueError`, `OSError` or `ImportError` with a reason, and what `watch` raises.
     Whatever it raises leaves nothing, but for KeyboardInterrupt: what is scored then stays for `resume`, as after a kill"""
     out,um = Path(out),predictor.config.um_per_px
     threshold = predictor.config.threshold if threshold is None else threshold
-    job = job or dict(slide=str(path), mpp=mpp, stride=stride, tta=tta, threshold=threshold)
+    job = job or dict(slide=str(path), mpp=mpp, stride=stride, tta=tta, threshold=threshold, icc=icc)
     check_slide_options(mpp, stride, tta, threshold, strip, max_windows)
     if out.exists() and not (out/'summary.json').is_file():
         raise FileExistsError(f"'{out}' exists and holds no slide. Choose another folder with --out")
     part = out.with_name(f'.{out.name}.partial')
     with only_one(out), _leave_nothing(part):
-        scan = Scan(path, mpp, um, stride, watch, max_windows)
+        scan = Scan(path, mpp, um, stride, watch, max_windows, icc)
         overview,scores = open_progress(part, job, scan, resume)
         mask = tissue_mask(colours:=scan.overview(CELL, overview))
         wanted = windows_with_tissue(mask, stride)
@@ -258,7 +259,7 @@ def one_each(files):
     """The slides among `files`: one of each DICOM series (the first that holds a level), and no part of another slide.
     A pair, with a dict of those that are passed over to the reason"""
     slides,over,series = [],{},{}
-    indices = [o for o in files if o.suffix.lower() in ('.vms','.vmu')]
+    indices = sorted({o for folder in {f.parent for f in files} for o in folder.glob('*.vm[su]')}) # Also beside a part that was named alone
     parts = {p:o for o in indices for p in (*parts_of(o), *(f for f in files if f.parent==o.parent and re.fullmatch(rf'{re.escape(o.stem)}(\(\d+(,\d+)+\)|_macro|_map\d*)?\.(jpg|ngr)', f.name)))}
     for file in files:
         if file in parts: over[file] = f'a part of {parts[file].name}'
@@ -286,7 +287,7 @@ def list_slides(paths, tell=None):
         found += inside
     found,over = one_each(list(dict.fromkeys(found)))
     for file,why in over.items() if tell else (): tell(f'{file.name}: passed over, {why}')
-    if not found: raise ValueError(f"None of the {len(over):,} files is a slide: {'; '.join(f'{k.name} is {v}' for k,v in list(over.items())[:3])}")
+    if not found: raise ValueError(f"There is no slide to read: {'; '.join(f'{k.name} is {v}' for k,v in list(over.items())[:3])}")
     names = pd.Series([o.stem for o in found])
     if names.duplicated().any(): raise ValueError(f"Two slides are called {names[names.duplicated()].iloc[0]!r}: "
                                                   'each gets a folder of its name. Rename one, or read them into different folders')
@@ -308,14 +309,14 @@ def read_slides(
     device:str=None,        # Where to compute; default: CUDA where there is one
     say=print,              # Called with a line about each slide that is done
     report=print,           # Called with a line about each that failed
-    **options,              # For read_slide: mpp, stride, tta, threshold, strip, resume, progress, max_windows, watch
+    **options,              # For read_slide: mpp, stride, tta, threshold, strip, resume, progress, max_windows, watch, icc
 )->tuple:                   # Summaries of the slides of this process; DataFrame of those that failed: slide, reason
     "Read many slides; raises what `list_slides`, `check_slide_options` and loading a `Predictor` raise"
     need('shapely', 'slide')
     rank,world = processes()
     found = list_slides(slides, report if not rank else None)
     predictor,sums,done,failed = Predictor.load(run, device),run_sums(run),[],[]
-    told = dict(mpp=None, stride=32, tta=1, threshold=predictor.config.threshold, strip=None, max_windows=None)
+    told = dict(mpp=None, stride=32, tta=1, threshold=predictor.config.threshold, strip=None, max_windows=None, icc=False)
     told |= {k:v for k,v in options.items() if v is not None}
     check_slide_options(*[told[o] for o in ('mpp','stride','tta','threshold','strip','max_windows')])
     with only_one(out, f'.{rank}' if rank else ''):
@@ -339,7 +340,7 @@ def _read_once(predictor, path, out, sums, told):
     if not is_file(path): raise FileNotFoundError('there is no such file')
     check_parts(path)
     job = dict(slide=path.name, bytes=path.stat().st_size, head=sum_of(path, 2**20), run=sums)
-    job |= {k:told[k] for k in ('mpp','stride','tta','threshold')}
+    job |= {k:told[k] for k in ('mpp','stride','tta','threshold','icc')}
     if (out/'summary.json').is_file() and (old:=read_summary(out)).get('job')==job:
         tidy(out, out.with_name(f'.{out.name}.partial'))
         return old

@@ -63,7 +63,7 @@ def slides(folder, run, tmp):
         over = []
         return len(list_slides([folder/part], over.append))==1 and len(over)==n
     check('a DICOM series', lambda: _one('dicom_series', 4))
-    check('a VMS slide and its parts', lambda: _one('vms_folder/vms', 4))
+    check('a VMS slide and its parts', lambda: _one('vms_folder/vms', 5))
     check('a part of a VMS slide', lambda: list_slides([folder/'vms_folder/vms/s(0,1).jpg']), 'a part of s.vms')
     scan = Scan(folder/'red_pen.png', .5)
     check('red ink', lambda: not windows_with_tissue(tissue_mask(scan.overview(CELL)), 32).any())

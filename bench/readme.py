@@ -13,6 +13,7 @@ SECTIONS = [
     ('dense', 'Whole regions', 'A region of tissue by `dense`, which computes what overlapping patches share only once, and patch by patch; windows a second.'),
     ('slide', 'Whole slides', 'A slide from file to page with `d4net`; dense and patch by patch on the same windows; a slide of 19 × 19 mm; tumours at known places on synthetic slides, '
      'searched by a network that was trained on synthetic patches. FROC as Camelyon16 defines it.'),
+    ('tissue', 'Tissue and ink', 'Windows that touch the ink of a pen, drawn over glass, and count as tissue; windows of tissue that are taken for ink; and real marks on glass.'),
     ('app', 'The web app', '`d4net`, from the command to the page, and requests over HTTP on the same two cores; the answers to hostile uploads.'),
     ('accuracy', 'Accuracy', 'Contenders trained from scratch on the same real patches, for the same time or the same number of epochs, on disjoint holdouts of '
      '960 patches whose predictions are pooled; a contender of fewer holdouts is compared on those. Intervals: paired bootstrap over patches. How long an epoch takes is seen '
@@ -43,12 +44,12 @@ def section(name, title, text):
     lines = [f'## {title}', text]
     for file in sorted((HERE/'results').glob(f'{name}*.json')):
         r = json.loads(file.read_text())
-        args = {k:'SCANNER_FILE' if k=='slide' else v for k,v in r['arguments'].items() if v not in ('',None)}
+        args = {k:dict(slide='SCANNER_FILE', marks='FOLDER').get(k, v) for k,v in r['arguments'].items() if v not in ('',None)}
         command = ' '.join([f'python bench/{name}.py', *(f"--{k.replace('_','-')} {v}" for k,v in args.items()),
                             *(['--data KAGGLE_FOLDER'] if r['patches']=='real' else [])])
         m = r['machine']
         where = ', '.join([m.get('gpu', m['cpu']), *(f'{k} {m[k]}' for k in ('python','torch','torchvision','fastai'))])
-        lines += [f'`{command}`', f"On {'synthetic' if r['patches']=='synthetic' else 'real'} patches; {where}.", markdown(r['table'])]
+        lines += [f'`{command}`', f"On {'synthetic' if r['patches']=='synthetic' else 'real'} patches; {where}.", markdown(r['table']), *map(markdown, r.get('more', []))]
         if file.with_suffix('.png').is_file() and f'{file.stem}.png' not in text: lines.append(f"![{title}: {file.stem.removeprefix(name).replace('_', ' ').strip()}](results/{file.stem}.png)")
         if 'eight' in r: lines.append(f"8-way averaging takes {r['eight']:.2f} times as long as one look.")
     return '\n\n'.join(lines)

@@ -19,9 +19,11 @@ from .core import only_one, sweep, write_csv, write_json
 # %% ../nbs/47_cli.ipynb #d8a22627
 def check_writable(out, file=''):
     "Raise `PermissionError` or `ValueError` unless `out`, a folder, or a file that may be called `file`, can be written: better now than after an hour of work"
+    if file and str(out).endswith(('/', os.sep)) and not Path(out).exists(): raise ValueError(f"'{out}' would be a folder. Give a file, for example --out {Path(out)/file}")
     if file and Path(out).is_dir(): raise ValueError(f"'{out}' is a folder. Give a file, for example --out {Path(out)/file}")
     if not file and Path(out).is_file(): raise ValueError(f"'{out}' is a file. Give a folder with --out")
     there = next(o for o in [Path(out).absolute(), *Path(out).absolute().parents] if o.exists())
+    if there!=Path(out).absolute() and not there.is_dir(): raise ValueError(f"'{there}' is a file, so nothing can lie in it. Choose another place with --out")
     if not os.access(there, os.W_OK): raise PermissionError(f"'{there}' can't be written to. Choose another place with --out")
 
 def store_for(data, out, store='', part='train', slides=None, labels=None, resize=False, skip_bad=False, file=''):
@@ -37,19 +39,23 @@ def store_for(data, out, store='', part='train', slides=None, labels=None, resiz
 
 def images_of(what):
     "What a list of images, patterns, or one folder or store stands for: a Source, or a Store"
-    from pcam_nb.source import ImageFolder, ImageList, open_source
+    from pcam_nb.source import class_folders, ImageFolder, ImageList, open_source
     from pcam_nb.store import is_store, Store
     named = [what] if isinstance(what, (str,Path)) else list(what)
-    found = [Path(p) for o in named for p in (sorted(glob.glob(str(o))) if re.search(r'[*?[]', str(o)) and not Path(o).exists() else [o])]
-    if not found: raise FileNotFoundError(f"No file is called like {', '.join(map(repr, map(str, named)))}")
+    found = []
+    for o in named:
+        here = sorted(glob.glob(str(o))) if re.search(r'[*?[]', str(o)) and not os.path.lexists(o) else [o]
+        if not here: raise FileNotFoundError(f"No file is called like '{o}'")
+        for p in map(Path, here):
+            if not p.exists(): raise FileNotFoundError(f"'{p}' is a link that leads nowhere" if p.is_symlink() else f"There is no file or folder '{p}'")
+            found.append(p)
     path = found[0]
     if len(found)==1 and is_store(path): return Store(path)
     if len(found)==1 and not path.is_file():
-        whole = (path/'test').is_dir() or list(path.glob('camelyonpatch_*_x.h5'))
+        whole = (path/'test').is_dir() or class_folders(path) or list(path.glob('camelyonpatch_*'))
         return open_source(path, 'test') if whole else ImageFolder(path)
     folders = [o for o in found if o.is_dir()]
     if folders: raise ValueError(f"'{folders[0]}' is a folder among {len(found):,} files. Give one folder, or files")
-    if lost:=[o for o in found if not o.exists()]: raise FileNotFoundError(f"There is no file '{lost[0]}'")
     return ImageList(found)
 
 def in_turn(device=None):
@@ -61,7 +67,9 @@ def in_turn(device=None):
 
 def report_skipped(skipped, folder):
     "Write what was left out as `skipped.csv` into `folder`; how many"
-    if not len(skipped): return 0
+    if not len(skipped):
+        (Path(folder)/'skipped.csv').unlink(missing_ok=True) # Of an earlier call
+        return 0
     write_csv(Path(folder)/'skipped.csv', skipped)
     say(f"Left out {len(skipped):,} patches that can't be used: {Path(folder)/'skipped.csv'}")
     return len(skipped)
@@ -128,7 +136,8 @@ def pcam_explore(
     packed = store_for(data, out, store, part, slides, labels, resize, skip_bad)
     part = Run.of(run).part_of(packed.table) if run else None
     found = explore(packed, out, part)
-    say(f"{found['patches']:,} patches, {found['positive']:,} positive, {found['slides']:,} known slides")
+    positive = f"{found['positive']:,} positive" if packed.table.label.notna().any() else 'none of them labelled'
+    say(f"{found['patches']:,} patches, {positive}, {found['slides']:,} known slides")
     say(*(f'  {count_text(found[k]):>11} {v}' for k,v in FAULTS.items()))
     if found['copies_across'] is None: say('  Two splits are compared where the data set has them, or a run: --run RUN')
     say(f"Page: {Path(out)/'explore.html'}")
@@ -273,6 +282,7 @@ def pcam_predict(
     from pcam_nb.store import Store
     check_writable(out, file='submission.csv')
     predictor,source = Predictor.load(run, device),images_of(images)
+    for o in getattr(source, 'notes', ()): say(f'Note: {o}')
     if isinstance(source, Store): table,skipped = source.table[['id']].assign(probability=predictor.predict_store(source, tta=tta)),source.skipped
     else: table,skipped = predictor.predict_source(source, tta, fit='resize' if resize else 'crop', skip_bad=skip_bad)
     write_submission(table, out)

@@ -54,10 +54,10 @@ def as_device(
     if isinstance(name, torch.device): return name
     if name is None: return torch.device('cuda' if torch.cuda.is_available() else 'cpu')
     said = str(name).strip().lower()
-    said = 'cuda' if said=='gpu' else f'cuda:{said}' if said.isdigit() else said
+    said = 'cuda' if said=='gpu' else f'cuda:{said}' if said.isdecimal() and said.isascii() else said
     kind,colon,index = said.partition(':')
     there = dict(cpu=1, cuda=torch.cuda.device_count(), mps=int(torch.backends.mps.is_available()), xpu=torch.xpu.device_count())
-    if kind not in there or bool(colon)!=index.isdigit(): raise ValueError(f'There is no device {str(name)!r}. Choose cpu, cuda, cuda:0, cuda:1, … or mps')
+    if kind not in there or bool(colon)!=(index.isdecimal() and index.isascii()): raise ValueError(f'There is no device {str(name)!r}. Choose cpu, cuda, cuda:0, cuda:1, … or mps')
     if int(index or 0)>=there[kind]: raise ValueError(f"This machine has {f'{there[kind]} {kind} devices' if there[kind] else f'no {kind} device'} that torch can use: "
                                                       f"{str(name)!r} can't be. Choose --device cpu")
     return torch.device(said)

@@ -7,7 +7,7 @@ __all__ = ['FORMATS', 'SUFFIXES', 'MOST_TILE', 'OTHERS', 'COMPRESSIONS', 'tiff_t
            'read_plain', 'what_it_is', 'read_image', 'image_files', 'read_files']
 
 # %% ../nbs/02_image.ipynb #ea33cacf
-import io, logging, os, struct, warnings
+import io, logging, os, re, struct, warnings
 from contextlib import nullcontext
 from pathlib import Path
 
@@ -89,8 +89,12 @@ def _turn(im):
     if turned: ImageOps.exif_transpose(im, in_place=True)
 
 def _check_pages(im):
-    "Raise `ValueError` if an open TIFF has a second page of the same size, which is no mask"
+    "Raise `ValueError` if an open TIFF has a second page of the same size, which is no mask, or more channels than are read"
     if im.format!='TIFF': return
+    if im.tag_v2.get(277, 1)==2 and im.mode=='L': raise Refused('two channels. Save it as one page in RGB')
+    said = str(im.tag_v2.get(270, ''))[:1000]
+    if '"truncated": true' in said or re.search(r'^ImageJ=[^\0]*^images=([2-9]|1\d)', said, re.M) and getattr(im, 'n_frames', 1)==1: raise Refused('several images in one page. Save it as one page in RGB')
+    if im.info.get('compression')=='webp': raise Refused('a TIFF with WebP compression. Save it as an 8-bit RGB TIFF or PNG')
     size = im.size
     try: im.seek(1)
     except EOFError: return
@@ -137,10 +141,23 @@ def what_it_is(
     if data[:4]==b'RIFF' and data[8:12]==b'WEBP': kind = 'a WebP'
     if data[4:8]==b'ftyp' and data[8:12] in (b'heic',b'heix',b'mif1',b'avif'): kind = 'an AVIF' if data[8:12]==b'avif' else 'a HEIF'
     if data[128:132]==b'DICM': kind = 'a DICOM file'
+    if data[:2]==b'\xff\xd8' and (odd:=_what_jpeg(data)): kind = odd
+    if data[:2] in (b'P3',b'P5',b'P6',b'P7') and data[2:3].isspace(): kind = 'a Netpbm image'
+    if data.startswith((b'<!DOCTYPE',b'<!doctype',b'<html')): return 'not an image, but a web page: the download failed. Fetch it again'
     if kind in ('a zip','a gzip file'): return f'not an image, but {kind}. Unpack it'
     if kind: return f'not an image that is read here, but {kind}. Save it as PNG'
     try: return _what_tiff(data) or 'not an image'
     except (ValueError, struct.error): return 'not an image'
+
+def _what_jpeg(data):
+    "What a JPEG is that Pillow doesn't read (ITU-T T.81, T.87); None for another"
+    at = 2
+    while data[at:at+1]==b'\xff' and at+9<len(data):
+        kind = data[at+1]
+        if kind==0xf7: return 'a JPEG-LS'
+        if kind in range(0xc0, 0xd0) and kind not in (0xc4,0xc8,0xcc):
+            return f'a JPEG of {data[at+4]} bits a channel' if data[at+4]!=8 else 'a lossless JPEG' if kind in (0xc3,0xc7,0xcb,0xcf) else None
+        at += 2+int.from_bytes(data[at+2:at+4], 'big')
 
 def _what_tiff(data):
     "What a TIFF holds that Pillow doesn't read; None for another file"

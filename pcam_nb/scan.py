@@ -8,7 +8,7 @@ __all__ = ['SCANS', 'TIFF', 'NOT_A_SLIDE', 'UNITS', 'CELL', 'READ', 'TILE', 'SAT
            'bend', 'pen_mask', 'tissue_mask', 'show_tissue']
 
 # %% ../nbs/32_scan.ipynb #e1484601
-import io, math, re, threading
+import html, io, math, os, re, threading
 from functools import cached_property, lru_cache
 from pathlib import Path
 
@@ -18,7 +18,7 @@ from fastcore.basics import patch
 from scipy import ndimage
 from threadpoolctl import ThreadpoolController
 from .core import is_file, need, SIZE, UM_PER_PX
-from .image import open_image, read_image, SUFFIXES
+from .image import open_image, read_image, SUFFIXES, what_it_is
 from .page import Plot
 
 # %% ../nbs/32_scan.ipynb #0810e622
@@ -32,9 +32,12 @@ def ome_mpp(
     text:str, # Description in a TIFF
 )->tuple:     # µm per px along x and y; None if it says nothing
     "The size of a pixel in the XML of an OME-TIFF (PhysicalSizeX and PhysicalSizeY of its first image)"
-    first = re.search(r'<(?:\w+:)?Pixels\b[^>]*>', text[:2**20])
+    text = text[:2**20]
+    try: text = text.encode('latin-1').decode() # As Pillow reads what is UTF-8
+    except UnicodeError: pass
+    first = re.search(r'<(?:\w+:)?Pixels\b[^>]*>', re.sub(r'<!--.*?-->', '', text, flags=re.S))
     if not first: return None
-    says = dict(re.findall(r'\b(PhysicalSize[XY](?:Unit)?)\s*=\s*["\']([^"\']{1,40})["\']', first[0]))
+    says = {k:html.unescape(v) for k,v in re.findall(r'\b(PhysicalSize[XY](?:Unit)?)\s*=\s*["\']([^"\']{1,40})["\']', first[0])}
     try: size = tuple(float(says[f'PhysicalSize{o}'])*UNITS[says.get(f'PhysicalSize{o}Unit', 'µm')] for o in 'XY')
     except (KeyError, ValueError): return None
     return size if all(o>0 for o in size) else None
@@ -84,7 +87,7 @@ class ScannerFile:
         except self.error as e: raise ValueError(f'damaged ({e})') from None
         self.transform = to_srgb(icc and self.slide.color_profile)
         mpp = [self.slide.properties.get(f'openslide.mpp-{o}') for o in 'xy']
-        self.mpp = ome_mpp(self.slide.properties.get('tiff.ImageDescription', '')) if None in mpp else tuple(map(float, mpp))
+        self.mpp = ome_mpp(self.slide.properties.get('tiff.ImageDescription', '')) or (None if None in mpp else tuple(map(float, mpp))) # An OME-TIFF's own tags may say 72 dpi
         whole = self.slide.level_dimensions
         self.ratios = [tuple(a/b for a,b in zip(whole[0], o)) for o in whole]
         *self.origin,w,h = self._bounds(*whole[0])
@@ -121,7 +124,10 @@ def is_tiled(path):
 def open_file(path, icc=False):
     "Open a slide or image, with `icc` in the colours that its profile says; raises `FileNotFoundError`, `ValueError` with a reason, `ImportError` without OpenSlide"
     path = Path(path)
-    if not is_file(path): raise FileNotFoundError('there is no such file')
+    if not is_file(path): raise FileNotFoundError('a link that leads nowhere' if os.path.islink(path) else 'there is no such file')
+    with open(path, 'rb') as f: head = f.read(100)
+    if not head: raise ValueError('the file is empty')
+    if head.startswith(b'version https://git-lfs'): raise ValueError(what_it_is(head))
     return (PlainFile if path.suffix.lower() in SUFFIXES and not is_tiled(path) else ScannerFile)(path, icc)
 
 # %% ../nbs/32_scan.ipynb #fd2bbd5b

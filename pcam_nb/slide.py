@@ -9,7 +9,7 @@ __all__ = ['REGION_COLUMNS', 'RESEARCH', 'SUMMARY', 'PARTS', 'write_map', 'windo
            'check_parts', 'list_slides', 'sum_of', 'run_sums', 'read_slides', 'read_summary']
 
 # %% ../nbs/35_slide.ipynb #9759c621
-import hashlib, html, json, math, re, shutil, warnings
+import hashlib, html, json, math, os, re, shutil, warnings
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -22,6 +22,7 @@ from .page import draw_centre, html_page, Plot
 from .region import detections, find_regions, metastasis_class
 from .scan import CELL, Scan, SCANS, show_tissue, tissue_mask
 from .score import score_scan, windows_with_tissue
+from .source import LISTS
 from .store import fill_array, read_array
 from .threshold import slide_scores
 
@@ -242,13 +243,14 @@ def check_windows(wanted, max_windows):
 
 # %% ../nbs/35_slide.ipynb #e9c1544c
 def series_of(file):
-    "The series that a DICOM file belongs to, and whether it is a level of its slide; the file itself for one that can't be read"
+    "The series that a DICOM file belongs to, and what its image is: ORIGINAL or DERIVED, VOLUME, LABEL or OVERVIEW, RESAMPLED …; the file itself for one that can't be read"
+    pydicom = need('pydicom', 'slide')
     try:
         with warnings.catch_warnings():
             warnings.simplefilter('ignore') # What is odd in it comes to light where it is read
-            head = need('pydicom', 'slide').dcmread(file, stop_before_pixels=True, specific_tags=['SeriesInstanceUID','ImageType'])
-        return str(head.get('SeriesInstanceUID', file)), 'VOLUME' in head.get('ImageType', ['VOLUME'])
-    except (OSError, ValueError, AttributeError, need('pydicom', 'slide').errors.InvalidDicomError): return str(file), True
+            head = pydicom.dcmread(file, stop_before_pixels=True, specific_tags=['SeriesInstanceUID','ImageType'])
+        return str(head.get('SeriesInstanceUID', file)), list(head.get('ImageType', None) or ['VOLUME'])
+    except (OSError, ValueError, AttributeError, pydicom.errors.InvalidDicomError): return str(file), ['VOLUME']
 
 def parts_of(index):
     "The files that a Hamamatsu index (.vms, .vmu) names as its parts"
@@ -263,11 +265,13 @@ def one_each(files):
     parts = {p:o for o in indices for p in (*parts_of(o), *(f for f in files if f.parent==o.parent and re.fullmatch(rf'{re.escape(o.stem)}(\(\d+(,\d+)+\)|_macro|_map\d*)?\.(jpg|ngr)', f.name)))}
     for file in files:
         if file in parts: over[file] = f'a part of {parts[file].name}'
-        elif file.suffix.lower()=='.dcm':
-            uid,level = series_of(file)
-            if not level: over[file] = 'a label or overview'
+        elif file.suffix.lower() in ('.dcm',''):
+            uid,kind = series_of(file)
+            if 'VOLUME' not in kind: over[file] = 'a label or overview'
             elif uid in series: over[file] = f'of the same slide as {series[uid].name}'
             else: slides.append(series.setdefault(uid, file))
+        elif file.suffix.lower() in SUFFIXES and (scan:=next((o for o in files if o.suffix.lower() in SCANS and (o.parent,o.stem)==(file.parent,file.stem)), None)):
+            over[file] = f'a picture beside {scan.name}'
         else: slides.append(file)
     return slides, over
 
@@ -275,23 +279,38 @@ def check_parts(file):
     "Raise `ValueError` that names what is missing, if a slide of several files lacks one"
     missing = []
     if file.suffix.lower() in ('.vms','.vmu'): missing = [o for o in sorted(parts_of(file)) if not o.is_file()]
-    if file.suffix.lower()=='.mrxs' and not file.with_suffix('').is_dir(): missing = [file.with_suffix('')]
+    if file.suffix.lower()=='.mrxs': missing = [o for o in [file.with_suffix(''), file.with_suffix('')/'Slidedat.ini'] if not o.exists()][:1]
+    if file.suffix.lower()=='.jpg' and re.search(r'\(\d+,\d+\)$', file.stem): raise ValueError('is a part of a Hamamatsu slide, whose index (.vms) is missing')
+    if file.suffix.lower()=='.dcm':
+        kinds = [kind for uid,kind in map(series_of, file.parent.glob('*.[dD][cC][mM]')) if uid==series_of(file)[0]]
+        if kinds and all('RESAMPLED' in o or 'VOLUME' not in o for o in kinds):
+            raise ValueError('lacks the instance of full resolution: there are only levels that were made from it')
     if missing: raise ValueError(f"lacks {'a part' if len(missing)==1 else f'{len(missing)} parts'}: {', '.join(o.name for o in missing[:3])}{', …' if len(missing)>3 else ''} should lie beside it")
 
 def list_slides(paths, tell=None):
     "The slides of `paths`, files or folders of them; raises `ValueError` if there is none, or if two have the same name. `tell` is called with a line on what is passed over"
     found = []
     for path in map(Path, paths):
-        inside = sorted(o for o in path.iterdir() if o.suffix.lower() in (*SCANS, *SUFFIXES) and not o.name.startswith('.')) if path.is_dir() and is_folder(path) else [path]
+        whole = path.is_dir() and is_folder(path)
+        inside = sorted(o for o in path.iterdir() if _may_be_slide(o)) if whole else [path]
+        for o in sorted(path.iterdir()) if whole and tell else (): # A folder may belong to a slide, lists and pages to its results
+            if o.is_file() and o not in inside and not o.name.startswith('.') and o.suffix.lower() not in LISTS: tell(f'{o.name}: passed over, not a slide by its name')
         if not inside: raise ValueError(f"No slide in '{path}'. Slides end in {', '.join([*SCANS, *SUFFIXES])}")
         found += inside
-    found,over = one_each(list(dict.fromkeys(found)))
+    found,over = one_each(list({os.path.abspath(o):o for o in found}.values()))
     for file,why in over.items() if tell else (): tell(f'{file.name}: passed over, {why}')
     if not found: raise ValueError(f"There is no slide to read: {'; '.join(f'{k.name} is {v}' for k,v in list(over.items())[:3])}")
     names = pd.Series([o.stem for o in found])
     if names.duplicated().any(): raise ValueError(f"Two slides are called {names[names.duplicated()].iloc[0]!r}: "
                                                   'each gets a folder of its name. Rename one, or read them into different folders')
     return found
+
+def _may_be_slide(file):
+    "Does a file look like a slide by its name, or, without a suffix, like DICOM?"
+    if file.name.startswith('.'): return False
+    if file.suffix: return file.suffix.lower() in (*SCANS, *SUFFIXES)
+    if not file.is_file() or file.name=='DICOMDIR': return False
+    with open(file, 'rb') as f: return f.read(132)[128:]==b'DICM'
 
 def sum_of(path, most=None):
     "SHA-1 of the first `most` bytes of a file"
@@ -330,7 +349,7 @@ def read_slides(
                 failed.append(dict(slide=str(path), reason=str(e)))
                 report(f'{path}: {e}')
         failed = pd.DataFrame(failed, columns=['slide','reason'])
-        if len(failed) and len(found)>1: Path(out).mkdir(parents=True, exist_ok=True) # What failed is listed also if all did
+        if len(failed) and (len(found)>1 or Path(slides[0]).is_dir()): Path(out).mkdir(parents=True, exist_ok=True) # What failed is listed also if all did
         if Path(out).is_dir(): _write_lists(Path(out), failed, rank)
     return done, failed
 

@@ -232,7 +232,9 @@ def open_store(
     **kwargs,            # For pack: fit, skip_bad, workers, progress
 )->Store:
     "Open the store `data`, or pack the source `data` into `dest`; raises what `open_source` and `pack` raise"
-    if is_store(data): return Store(data)
+    if is_store(data):
+        if slides or labels: raise ValueError(f"'{data}' is a store, which has its labels and slides in table.csv: leave --slides and --labels out, or pack the patches anew")
+        return Store(data)
     source = open_source(data, part, slides, labels)
     for o in source.notes: tell(f'Note: {o}')
     if dest is None: raise ValueError(f"'{data}' is not packed yet: say where its store should be")

@@ -333,7 +333,7 @@ def ink_colour(
 )->np.ndarray:          # bool, h×w
     "Where there is a colour that only ink has"
     r,g,b = np.moveaxis(-np.log10((colours+1)/256), -1, 0)
-    return (r>g+.08) | (b>g+.04) | ((b>.9*g) & (g>.5))
+    return (r>g+.08) | (b>g+.04) | ((b>.9*g) & (g>.5)) | ((r>1) & (r>.9*g)) # The last over tissue
 
 def bend(
     brightness:np.ndarray, # h×w, 0–255

@@ -6,7 +6,7 @@
 __all__ = ['WIDTHS', 'VIEWS', 'AFTER', 'INVERSE', 'D4_WIDTHS', 'TORCHVISION', 'OWN', 'CentrePool', 'PatchHead', 'map_side',
            'TexturePool', 'Sliding', 'conv_bn', 'view', 'stages', 'PatchCNN', 'LiftingConv', 'flip_rotate_map',
            'D4Conv', 'D4BatchNorm', 'D4Pool', 'd4_bn', 'D4Net', 'Customised', 'arch_names', 'check_arch',
-           'takes_pretrained', 'make_model']
+           'takes_pretrained', 'zero_head', 'make_model']
 
 # %% ../nbs/12_model.ipynb #36944221
 import difflib, importlib, math
@@ -282,6 +282,15 @@ def takes_pretrained(arch):
     "Are there ImageNet weights for `arch`? The project's own networks start from scratch"
     return arch not in OWN
 
+def zero_head(model):
+    "Begin with the same logit, 0, for every patch. Libraries draw a classifier for a thousand classes; drawn for one, some are so large that the first steps spoil what was pretrained"
+    heads = model.get_classifier() if hasattr(model, 'get_classifier') else model[-1]
+    for o in (m for head in (heads if isinstance(heads, (tuple,list)) else [heads]) for m in head.modules()):
+        if 1 in (getattr(o, 'out_features', 0), getattr(o, 'out_channels', 0)):
+            nn.init.zeros_(o.weight)
+            if o.bias is not None: nn.init.zeros_(o.bias)
+    return model
+
 def make_model(
     arch:str,             # A name of arch_names
     pretrained:bool=False,# Start with ImageNet weights? Fetched once; the project's own networks have none
@@ -289,7 +298,7 @@ def make_model(
     "Make a network by its name; raises `ValueError` for an unknown one, `ConnectionError` without its weights"
     check_arch(arch)
     if arch in OWN: return OWN[arch]()
-    try: return (_torchvision if arch in TORCHVISION else _timm)(arch, pretrained)
+    try: return zero_head((_torchvision if arch in TORCHVISION else _timm)(arch, pretrained))
     except Exception as e:
         if not pretrained: raise
         raise ConnectionError(f"The ImageNet weights of {arch} can't be fetched ({type(e).__name__}: {e}). Go online once, "

@@ -9,7 +9,8 @@ __all__ = ['WIDTHS', 'VIEWS', 'AFTER', 'INVERSE', 'D4_WIDTHS', 'TORCHVISION', 'O
            'takes_pretrained', 'zero_head', 'make_model']
 
 # %% ../nbs/12_model.ipynb #36944221
-import difflib, importlib, math
+import difflib, importlib, math, urllib.error, urllib.request
+from contextlib import contextmanager
 
 import torch, torch.nn.functional as F
 from torch import nn
@@ -259,8 +260,30 @@ def _torchvision(arch, pretrained):
 # %% ../nbs/12_model.ipynb #02acfa73
 def _timm(arch, pretrained):
     import timm
-    fixed = timm.get_pretrained_cfg(arch).fixed_input_size # Vision transformers want to be told
-    return timm.create_model(arch, pretrained=pretrained, num_classes=1, **dict(img_size=96) if fixed else {})
+    said = timm.get_pretrained_cfg(arch)
+    fixed = said.fixed_input_size # Vision transformers want to be told
+    with _reached(said.hf_hub_id if pretrained else None):
+        return timm.create_model(arch, pretrained=pretrained, num_classes=1, **dict(img_size=96) if fixed else {})
+
+@contextmanager
+def _reached(repository):
+    "Let weights of a `repository` of Hugging Face come from its cache if there is no network, or raise `ConnectionError` at once, not after a minute of attempts"
+    if repository is None: yield; return
+    from huggingface_hub import constants, try_to_load_from_cache
+    cached = any(isinstance(try_to_load_from_cache(repository, o), str) for o in ('model.safetensors','pytorch_model.bin'))
+    before = constants.HF_HUB_OFFLINE
+    offline = before or not _answers(constants.ENDPOINT)
+    if offline and not cached: raise ConnectionError(f'{constants.ENDPOINT} does not answer, and {repository} is not in {constants.HF_HUB_CACHE}')
+    constants.HF_HUB_OFFLINE = offline
+    try: yield
+    finally: constants.HF_HUB_OFFLINE = before
+
+def _answers(address, seconds=5):
+    "Does a server answer, whatever it says?"
+    try: urllib.request.urlopen(address, timeout=seconds).close()
+    except urllib.error.HTTPError: return True
+    except OSError: return False
+    return True
 
 # %% ../nbs/12_model.ipynb #61dd5ab5
 OWN = dict(patchcnn=PatchCNN, d4net=D4Net)
@@ -301,5 +324,5 @@ def make_model(
     try: return zero_head((_torchvision if arch in TORCHVISION else _timm)(arch, pretrained))
     except Exception as e:
         if not pretrained: raise
-        raise ConnectionError(f"The ImageNet weights of {arch} can't be fetched ({type(e).__name__}: {e}). Go online once, "
-            f"put them into {torch.hub.get_dir()}/checkpoints, or train from scratch with --no-pretrained") from e
+        where = '' if isinstance(e, ConnectionError) else f', put them into {torch.hub.get_dir()}/checkpoints'
+        raise ConnectionError(f"The ImageNet weights of {arch} can't be fetched ({str(e) or type(e).__name__}). Go online once{where}, or train from scratch with --no-pretrained") from e

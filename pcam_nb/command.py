@@ -12,12 +12,18 @@ from functools import wraps
 from pathlib import Path
 
 from fastcore.docments import docments, empty
+from . import __version__
 
 # %% ../nbs/46_command.ipynb #7b340f22
 class _Parser(argparse.ArgumentParser):
     def error(self, message):
         "Exit with 1 and one sentence"
         self.exit(1, f'{self.prog}: {message}. See {self.prog} --help\n')
+
+class _Version(argparse.Action):
+    def __call__(self, parser, *_):
+        "Print the version, and end"
+        parser.exit(0, f'pcam_nb {__version__}\n')
 
 GROUPS = {'data':('part','slides','labels','store','resize','skip_bad','valid'),
           'training':('arch','epochs','lr','bs','wd','seed','pretrained','pos_weight','patience','accumulate','smooth','average','resume'),
@@ -32,6 +38,7 @@ def make_parser(f):
     groups = {k:v for k,v in GROUPS.items() if any(o in options for o in v)}
     places = {o:place for k,v in groups.items() for place in [p.add_argument_group(k)] for o in v} if len(groups)==len(GROUPS) else {} # Few options need none
     for name,o in options.items(): _add_option(places.get(name, p), name, o)
+    p.add_argument('--version', action=_Version, nargs=0, default=argparse.SUPPRESS, help='Show the version of pcam_nb')
     p.add_argument('--debug', action='store_true', help='Show where an error comes from')
     return p
 

@@ -228,8 +228,8 @@ def _to_grid(scan, x, y):
 
 def _outlines(scan, out):
     "The regions of a slide as the path of an SVG, in px of the grid"
-    context_swap = [r for o in json.loads((Path(out)/'regions.geojson').read_text())['features'] for r in o['geometry']['coordinates']]
-    return ''.join('M'+'L'.join(f'{a:.0f} {b:.0f}' for a,b in zip(*_to_grid(scan, *np.array(r).T)))+'z' for r in context_swap)
+    rings = [r for o in json.loads((Path(out)/'regions.geojson').read_text())['features'] for r in o['geometry']['coordinates']]
+    return ''.join('M'+'L'.join(f'{a:.0f} {b:.0f}' for a,b in zip(*_to_grid(scan, *np.array(r).T)))+'z' for r in rings)
 
 def slide_places(scan, p, folder, most=12):
     "Write the most suspicious patches into `folder`; for each the image, its probability, and its middle, in px of the slide and as fractions of the view"

@@ -156,6 +156,7 @@ def pcam_train(
     valid:float=.2,        # Fraction of the patches for validation, above 0 and up to 0.5; slides are kept whole where they are known
     seed:int=0,            # Seed of the split and the training; the same seed on the same machine gives the same weights
     pretrained:bool=True,  # Start with ImageNet weights where the network has any; --no-pretrained starts from scratch
+    freeze:bool=False,     # Freeze the encoder, and train a linear head on its features, which are kept beside the store; --no-freeze trains the whole network
     pos_weight:float=None, # Weight of a positive in the loss, relative to a negative (default: 1)
     patience:int=0,        # Early stopping: end after so many epochs without a better validation AUC; 0: never
     d4:bool=True,          # Flip and rotate the training patches, by the eight elements of the group D4

@@ -119,7 +119,7 @@ def as_config(
 
 
 # %% ../nbs/14_run.ipynb #96b6abda
-THEN = dict(accumulate=1, smooth=0., average=0., shift=0, context_swap=0., strong_stain=0., precision='fp32') # What a recipe without the key meant
+THEN = dict(accumulate=1, smooth=0., average=0., shift=0, context_swap=0., strong_stain=0., precision='fp32', freeze=False) # What a recipe without the key meant
 
 def whole_recipe(config):
     "The recipe of a run, with what it didn't know as it was then"

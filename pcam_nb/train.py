@@ -16,11 +16,13 @@ from pathlib import Path
 import numpy as np, pandas as pd, safetensors.torch as st, torch
 from fastcore.basics import patch
 from scipy.optimize import minimize_scalar
+from tqdm.auto import tqdm
 from .copies import store_fingerprints
-from .core import only_one, patch_bar, processes, reading, sweep
+from .core import as_device, only_one, patch_bar, processes, reading, sweep
 from .data import Augment, channel_stats, CLASSES, patch_dls, split
+from .features import batch_planes, classifier, encode, fit_head
 from .learner import Accumulate, AverageWeights, bare, check_precision, choose_precision, join_processes, kept_model, patch_learner, share_gradients, SmoothLabels
-from .model import check_arch
+from .model import check_arch, make_model, takes_pretrained
 from .run import Run, RunConfig, RunData, THEN, UNKNOWN_SLIDES, whole_recipe
 from .store import Store
 
@@ -51,6 +53,7 @@ class Recipe:
     context_swap:float=0. # Fraction of the training patches that get the context of another, 0–1; see swap_context
     strong_stain:float=.05 # Fraction of the training patches with strong stain augmentation, 0–1; see draw_stains
     precision:str='auto'  # What the network computes in as it trains; see choose_precision
+    freeze:bool=False     # Leave the encoder as it is, and train a linear head on its features? See fit_head, which uses epochs, lr, patience, pos_weight, smooth, seed and d4
 
     def __post_init__(self):
         check_arch(self.arch)
@@ -62,6 +65,7 @@ class Recipe:
         for name in ('lr','pos_weight'):
             value = getattr(self,name)
             if value is not None and not 0<value<1e4: raise ValueError(f'{name} is {value}: choose a number above 0')
+        if self.freeze and not takes_pretrained(self.arch): raise ValueError(f'{self.arch} starts from scratch: there is nothing in it to freeze. Choose a network with ImageNet weights, such as resnet18')
 
     @property
     def augmentation(self):
@@ -266,6 +270,7 @@ def _train(store, run, recipe, joined, resume, device, cache, compile, progress)
     "What `train` does"
     rank,world = processes()
     progress = progress and not rank
+    if recipe.freeze: return _train_frozen(store, run, recipe, resume, device, progress)
     splits = split(store.table, recipe.valid, recipe.seed)
     stats = channel_stats(store, splits[0])
     set_seed(recipe.seed)
@@ -278,15 +283,36 @@ def _train(store, run, recipe, joined, resume, device, cache, compile, progress)
     checkpoint = read_checkpoint(run)
     if compile: learn.model.compile()
     _fit(learn, run, recipe, checkpoint, progress)
-    if not rank: finish_run(learn, run, store, splits)
+    if not rank:
+        model = kept_model(learn).eval()
+        st.load_model(model, run.file('weights'))
+        finish_run(model, (b[0] for b in learn.dls.valid), run, store, splits)
     if joined: joined.wait_for_everyone()
 
-def finish_run(learn, run, store, splits):
-    "Calibrate the kept weights, and leave the logits of the validation patches and the fingerprints of the training patches"
+def _train_frozen(store, run, recipe, resume, device, progress):
+    "What `train` does with a frozen encoder: features once, beside the store, then a head"
+    if processes()[1]>1: raise ValueError('A frozen encoder is evaluated by one process: start pcam_train --freeze without accelerate')
+    splits = split(store.table, recipe.valid, recipe.seed)
+    stats,patience = channel_stats(store, splits[0]),recipe.patience
+    set_seed(recipe.seed)
+    model = make_model(recipe.arch, recipe.pretrained).eval().to(as_device(device))
+    recipe = replace(recipe, precision='fp32')
+    _begin(run, run_config(recipe, store, splits, stats), resume, store.table, splits)
+    x = encode(model, store, stats, store.path.with_name(f'{store.path.name}.features'), 8 if recipe.d4 else 1, progress=progress)
+    tell = (lambda history: tqdm.write(epoch_line(history, recipe.epochs))) if progress else None
+    weight,bias,history = fit_head(x, store.table.label.to_numpy(int), splits, recipe.epochs, patience, recipe.lr or .01, pos_weight=recipe.pos_weight,
+                                   smooth=recipe.smooth, seed=recipe.seed, tell=tell)
+    with torch.no_grad():
+        classifier(model).weight.copy_(torch.from_numpy(weight)[None])
+        classifier(model).bias.fill_(bias)
+    weights = st.save({k:v.contiguous() for k,v in model.state_dict().items()})
+    run.write(weights=weights, metrics=max(history, key=lambda o: o['auc']), history=history)
+    finish_run(model, (batch_planes(model, store, o, stats) for o in np.array_split(splits[1], -(-len(splits[1])//64))), run, store, splits)
+
+def finish_run(model, batches, run, store, splits):
+    "Calibrate a network with the kept weights on `batches` of the validation patches, and leave their logits and the fingerprints of the training patches"
     tr,va = splits
-    model = kept_model(learn).eval()
-    st.load_model(model, run.file('weights'))
-    with torch.inference_mode(): logits = torch.cat([model(b[0])[:,0].float().cpu() for b in learn.dls.valid]).numpy()
+    with torch.inference_mode(): logits = torch.cat([model(o)[:,0].float().cpu() for o in batches]).numpy()
     table = store.table.iloc[va][['id','label','slide']].assign(logit=logits)
     temperature = fit_temperature(logits, table.label.astype(int))
     prints = store_fingerprints(store, False, tr).astype(np.float16)

@@ -39,6 +39,7 @@ def store_for(data, out, store='', part='train', slides=None, labels=None, resiz
 
 def images_of(what):
     "What a list of images, patterns, or one folder or store stands for: a Source, or a Store"
+    from pcam_nb.image import image_files
     from pcam_nb.source import class_folders, ImageFolder, ImageList, open_source
     from pcam_nb.store import is_store, Store
     named = [what] if isinstance(what, (str,Path)) else list(what)
@@ -52,7 +53,7 @@ def images_of(what):
     path = found[0]
     if len(found)==1 and is_store(path): return Store(path)
     if len(found)==1 and not path.is_file():
-        whole = (path/'test').is_dir() or class_folders(path) or list(path.glob('camelyonpatch_*'))
+        whole = not image_files(path)[0] and ((path/'test').is_dir() or class_folders(path)) or [*path.glob('camelyonpatch_*'), *path.glob('pcam/camelyonpatch_*')]
         return open_source(path, 'test') if whole else ImageFolder(path)
     folders = [o for o in found if o.is_dir()]
     if folders: raise ValueError(f"'{folders[0]}' is a folder among {len(found):,} files. Give one folder, or files")
@@ -67,9 +68,7 @@ def in_turn(device=None):
 
 def report_skipped(skipped, folder):
     "Write what was left out as `skipped.csv` into `folder`; how many"
-    if not len(skipped):
-        (Path(folder)/'skipped.csv').unlink(missing_ok=True) # Of an earlier call
-        return 0
+    if not len(skipped): return 0
     write_csv(Path(folder)/'skipped.csv', skipped)
     say(f"Left out {len(skipped):,} patches that can't be used: {Path(folder)/'skipped.csv'}")
     return len(skipped)
@@ -183,10 +182,12 @@ def pcam_train(
     given = dict(locals())
     from pcam_nb.model import check_arch
     check_arch(arch) # Before fastai is loaded, and before packing, which takes longer
-    from pcam_nb.core import processes
-    from pcam_nb.data import check_valid
+    from pcam_nb.core import as_device, processes
+    from pcam_nb.data import CACHES, check_valid
     from pcam_nb.train import check_new, Recipe, train
     check_valid(valid)
+    as_device(device)
+    if cache not in CACHES: raise ValueError(f"cache is {cache!r}: choose {', '.join(CACHES)}")
     recipe = Recipe(**{o.name:given[o.name] for o in fields(Recipe)})
     if not resume and not processes()[0]: check_new(out) # Others may come when the first has begun
     with in_turn(device): packed = store_for(data, out, store, 'train', slides, labels, resize, skip_bad)

@@ -7,7 +7,7 @@ __all__ = ['FORMATS', 'SUFFIXES', 'MOST_TILE', 'OTHERS', 'COMPRESSIONS', 'tiff_t
            'read_plain', 'what_it_is', 'read_image', 'image_files', 'read_files']
 
 # %% ../nbs/02_image.ipynb #ea33cacf
-import io, logging, os, re, struct, warnings
+import io, logging, math, os, re, struct, warnings
 from contextlib import nullcontext
 from pathlib import Path
 
@@ -93,7 +93,8 @@ def _check_pages(im):
     if im.format!='TIFF': return
     if im.tag_v2.get(277, 1)==2 and im.mode=='L': raise Refused('two channels. Save it as one page in RGB')
     said = str(im.tag_v2.get(270, ''))[:1000]
-    if '"truncated": true' in said or re.search(r'^ImageJ=[^\0]*^images=([2-9]|1\d)', said, re.M) and getattr(im, 'n_frames', 1)==1: raise Refused('several images in one page. Save it as one page in RGB')
+    shape = re.search(r'"shape": \[([\d, ]+)\].*"truncated": true', said)
+    if shape and math.prod(map(int, re.findall(r'\d+', shape[1])))>im.width*im.height*im.tag_v2.get(277, 1) or re.search(r'^ImageJ=[^\0]*^images=([2-9]|1\d)', said, re.M) and getattr(im, 'n_frames', 1)==1: raise Refused('several images in one page. Save it as one page in RGB')
     if im.info.get('compression')=='webp': raise Refused('a TIFF with WebP compression. Save it as an 8-bit RGB TIFF or PNG')
     size = im.size
     try: im.seek(1)
@@ -169,9 +170,10 @@ def _what_tiff(data):
         kind,count,value = next((o[1:] for o in tags if o[0]==tag), (3,1,default))
         if count==1: return value
         return struct.unpack(order+'H', data[value:value+2])[0] if count*2>(8 if big else 4) else value>>(16*(count-1) if order=='>' else 0)&0xffff
-    bits,form,packed = first(258, 1),first(339, 1),first(259, 1)
+    bits,form,packed,samples = first(258, 1),first(339, 1),first(259, 1),first(277, 1)
     what = (f'with {COMPRESSIONS[packed]} compression' if packed in COMPRESSIONS else 'of floating-point numbers' if form==3 else
-            f'of {bits} bits a channel' if bits!=8 else 'in the form of a big-endian BigTIFF' if big and order=='>' else f'of a kind that is not read here (compression {packed})')
+            f'of {bits} bits a channel' if bits!=8 else 'of signed numbers' if form==2 else
+            f'of {samples} channels that it does not call RGB' if samples>1 and first(262, 2)<2 else 'in the form of a big-endian BigTIFF' if big and order=='>' else f'of a kind that is not read here (compression {packed})')
     return f'a TIFF {what}. Save it as an 8-bit RGB TIFF or PNG'
 
 def read_image(

@@ -43,11 +43,11 @@ def ome_mpp(
     return size if all(o>0 for o in size) else None
 
 def to_srgb(
-    profile, # An ImageCms profile, the bytes of one, or None
-):           # Transform for ImageCms.applyTransform, or None
+    read, # Called for a profile of ImageCms, the bytes of one, or None
+):        # Transform for ImageCms.applyTransform, or None
     "What takes the colours of a device to sRGB (ICC.1:2022); raises `ValueError` for a profile that isn't one of RGB"
-    if not profile: return None
     try:
+        if not (profile:=read()): return None
         if isinstance(profile, bytes): profile = ImageCms.ImageCmsProfile(io.BytesIO(profile))
         return ImageCms.buildTransform(profile, ImageCms.createProfile('sRGB'), 'RGB', 'RGB', ImageCms.getDefaultIntent(profile))
     except (ImageCms.PyCMSError, OSError, ValueError): raise ValueError('has an ICC profile that is damaged, or not one of RGB. Read it without --icc') from None
@@ -60,7 +60,7 @@ class PlainFile:
         try:
             with open_image(path) as im:
                 self.levels,self.mpp = [im.size],ome_mpp(str(im.tag_v2.get(270, ''))) if im.format=='TIFF' else None
-                self.transform = to_srgb(icc and im.info.get('icc_profile'))
+                self.transform = to_srgb(lambda: icc and im.info.get('icc_profile'))
         except Image.UnidentifiedImageError: raise ValueError(NOT_A_SLIDE) from None
         except Image.DecompressionBombError: raise ValueError('too large for an ordinary image, which has to be in memory as a whole. '
                                                               'Convert it to a pyramidal TIFF, for example with libvips') from None
@@ -85,7 +85,7 @@ class ScannerFile:
         try: self.slide = openslide.OpenSlide(path)
         except openslide.OpenSlideUnsupportedFormatError: raise ValueError(NOT_A_SLIDE) from None
         except self.error as e: raise ValueError(f'damaged ({e})') from None
-        self.transform = to_srgb(icc and self.slide.color_profile)
+        self.transform = to_srgb(lambda: icc and self.slide.color_profile)
         mpp = [self.slide.properties.get(f'openslide.mpp-{o}') for o in 'xy']
         self.mpp = ome_mpp(self.slide.properties.get('tiff.ImageDescription', '')) or (None if None in mpp else tuple(map(float, mpp))) # An OME-TIFF's own tags may say 72 dpi
         whole = self.slide.level_dimensions
@@ -333,7 +333,7 @@ def ink_colour(
 )->np.ndarray:          # bool, h×w
     "Where there is a colour that only ink has"
     r,g,b = np.moveaxis(-np.log10((colours+1)/256), -1, 0)
-    return (r>g+.08) | (b>g+.04) | ((b>.9*g) & (g>.5)) | ((r>1) & (r>.9*g)) # The last over tissue
+    return ((r>g+.08) & (r>.12)) | ((b>g+.04) & (b>.12)) | ((b>.9*g) & (g>.5)) | ((r>1) & (r>.9*g)) # The last over tissue
 
 def bend(
     brightness:np.ndarray, # h×w, 0–255

@@ -258,7 +258,7 @@ def parts_of(index):
     return {index.parent/o.partition('=')[2].strip() for o in lines if '=' in o and re.match(r'(ImageFile|MapFile|OptimisationFile|MacroImage)', o)}
 
 def one_each(files):
-    """The slides among `files`: one of each DICOM series (the first that holds a level), and no part of another slide.
+    """The slides among `files`: one of each DICOM series (the level of full resolution, or the first), and no part of another slide.
     A pair, with a dict of those that are passed over to the reason"""
     slides,over,series = [],{},{}
     indices = sorted({o for folder in {f.parent for f in files} for o in folder.glob('*.vm[su]')}) # Also beside a part that was named alone
@@ -268,12 +268,15 @@ def one_each(files):
         elif file.suffix.lower() in ('.dcm',''):
             uid,kind = series_of(file)
             if 'VOLUME' not in kind: over[file] = 'a label or overview'
-            elif uid in series: over[file] = f'of the same slide as {series[uid].name}'
-            else: slides.append(series.setdefault(uid, file))
+            else: series.setdefault(uid, []).append((file, kind))
         elif file.suffix.lower() in SUFFIXES and (scan:=next((o for o in files if o.suffix.lower() in SCANS and (o.parent,o.stem)==(file.parent,file.stem)), None)):
             over[file] = f'a picture beside {scan.name}'
         else: slides.append(file)
-    return slides, over
+    for found in series.values(): # Of each the instance of full resolution, if it is there
+        first = next((file for file,kind in found if 'RESAMPLED' not in kind), found[0][0])
+        slides.append(first)
+        over |= {file:f'of the same slide as {first.name}' for file,_ in found if file!=first}
+    return sorted(slides, key=files.index), over
 
 def check_parts(file):
     "Raise `ValueError` that names what is missing, if a slide of several files lacks one"
@@ -281,8 +284,8 @@ def check_parts(file):
     if file.suffix.lower() in ('.vms','.vmu'): missing = [o for o in sorted(parts_of(file)) if not o.is_file()]
     if file.suffix.lower()=='.mrxs': missing = [o for o in [file.with_suffix(''), file.with_suffix('')/'Slidedat.ini'] if not o.exists()][:1]
     if file.suffix.lower()=='.jpg' and re.search(r'\(\d+,\d+\)$', file.stem): raise ValueError('is a part of a Hamamatsu slide, whose index (.vms) is missing')
-    if file.suffix.lower()=='.dcm':
-        kinds = [kind for uid,kind in map(series_of, file.parent.glob('*.[dD][cC][mM]')) if uid==series_of(file)[0]]
+    if file.suffix.lower() in ('.dcm','') and is_file(file):
+        kinds = [kind for uid,kind in map(series_of, filter(_may_be_slide, file.parent.glob('*'))) if uid==series_of(file)[0]!=str(file)]
         if kinds and all('RESAMPLED' in o or 'VOLUME' not in o for o in kinds):
             raise ValueError('lacks the instance of full resolution: there are only levels that were made from it')
     if missing: raise ValueError(f"lacks {'a part' if len(missing)==1 else f'{len(missing)} parts'}: {', '.join(o.name for o in missing[:3])}{', …' if len(missing)>3 else ''} should lie beside it")

@@ -183,8 +183,9 @@ def fit_temperature(
 
 # %% ../nbs/16_train.ipynb #5e551189
 def check_new(out):
-    "Raise `FileExistsError` unless a new run can begin in `out`"
+    "Raise `FileExistsError` unless a new run can begin in `out`, from which what a killed process left is removed"
     out = Path(out)
+    sweep(out, inside=True)
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise FileExistsError(f"'{out}' is not empty. Choose another folder for the run, or resume the run there with --resume")
 

@@ -4,9 +4,9 @@
 
 # %% auto #0
 __all__ = ['MIN_EACH', 'CACHES', 'CLASSES', 'SharedSlides', 'splits_by_slide', 'splits_stratified', 'check_trainable',
-           'check_valid', 'split', 'free_memory', 'choose_cache', 'HeldPatches', 'TensorPatch', 'ReadPatch',
-           'ReadLabel', 'Augment', 'NormalisePatch', 'PatchDL', 'PatchBlock', 'LabelBlock', 'channel_stats',
-           'patch_datablock', 'patch_dls', 'balanced']
+           'check_cache', 'check_valid', 'split', 'free_memory', 'choose_cache', 'HeldPatches', 'TensorPatch',
+           'ReadPatch', 'ReadLabel', 'Augment', 'NormalisePatch', 'PatchDL', 'PatchBlock', 'LabelBlock',
+           'channel_stats', 'patch_datablock', 'patch_dls', 'balanced']
 
 # %% ../nbs/11_data.ipynb #e1f5cd79
 import contextlib, os, warnings
@@ -62,6 +62,10 @@ def check_trainable(table):
     if n.min()<MIN_EACH:
         raise ValueError(f'{n[0]} patches with label 0 and {n[1]} with label 1 are too few: training needs at least {MIN_EACH} of each')
 
+def check_cache(cache):
+    "Raise `ValueError` unless `cache` is one of `CACHES`"
+    if cache not in CACHES: raise ValueError(f"cache is {cache!r}: choose {', '.join(CACHES)}")
+
 def check_valid(valid):
     "Raise `ValueError` unless `valid` is a fraction for validation"
     if not 0<valid<=.5: raise ValueError(f'valid is {valid}: choose a fraction above 0 and up to 0.5')
@@ -105,7 +109,7 @@ def choose_cache(size, device):
 class HeldPatches:
     "The patches of a store, held where `cache` says; indexed by row numbers it gives uint8 N×96×96×3"
     def __init__(self, store, cache='disk', device='cpu'):
-        if cache not in CACHES: raise ValueError(f"cache is {cache!r}: choose {', '.join(CACHES)}")
+        check_cache(cache)
         device,disk = torch.device(device),store.patches.view(np.ndarray)
         self.size,self.cache = disk.nbytes,choose_cache(disk.nbytes, device) if cache=='auto' else cache
         self.held = disk if self.cache=='disk' else torch.empty(disk.shape, dtype=torch.uint8, device=device if self.cache=='device' else 'cpu')

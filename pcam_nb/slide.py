@@ -16,13 +16,12 @@ from pathlib import Path
 import numpy as np, pandas as pd
 from .annotation import annotation, write_geojson
 from .core import disk_fault, is_file, is_folder, need, only_one, processes, read_json, SIZE, sweep, tidy, write_bytes, write_csv, write_image, write_json
-from .image import SUFFIXES
+from .image import LISTS, SUFFIXES
 from .infer import check_tta, NotFinite, Predictor
 from .page import draw_centre, html_page, Plot
 from .region import detections, find_regions, metastasis_class
 from .scan import CELL, Scan, SCANS, show_tissue, tissue_mask
 from .score import score_scan, windows_with_tissue
-from .source import LISTS
 from .store import fill_array, read_array
 from .threshold import slide_scores
 

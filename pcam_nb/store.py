@@ -4,17 +4,18 @@
 
 # %% auto #0
 __all__ = ['PATCH_BYTES', 'FITS', 'read_array', 'save_array', 'fill_array', 'check_info', 'check_table', 'Store', 'is_store',
-           'to_size', 'BadData', 'sized', 'pack', 'open_store', 'chunks']
+           'to_size', 'BadData', 'sized', 'pack', 'open_store', 'images_of', 'chunks']
 
 # %% ../nbs/04_store.ipynb #1176b6a3
-import errno, io, os, shutil
+import errno, glob, io, os, re, shutil
 from functools import cached_property, partial
 from pathlib import Path
 
 import numpy as np, pandas as pd
 from PIL import Image
 from .core import is_file, is_folder, only_one, patch_bar, read_json, reading, SIZE, sweep, tidy, write_bytes, write_csv, write_file, write_json
-from .source import in_chunks, open_source
+from .image import image_files
+from .source import class_folders, ImageFolder, ImageList, in_chunks, open_source
 
 # %% ../nbs/04_store.ipynb #b0248d50
 def read_array(
@@ -239,6 +240,26 @@ def open_store(
     for o in source.notes: tell(f'Note: {o}')
     if dest is None: raise ValueError(f"'{data}' is not packed yet: say where its store should be")
     return pack(source, dest, **kwargs)
+
+# %% ../nbs/04_store.ipynb #8b70caac
+def images_of(what):
+    "What a list of images, patterns, or one folder or store stands for: a Source, or a Store"
+    named = [what] if isinstance(what, (str,Path)) else list(what)
+    found = []
+    for o in named:
+        here = sorted(glob.glob(str(o))) if re.search(r'[*?[]', str(o)) and not os.path.lexists(o) else [o]
+        if not here: raise FileNotFoundError(f"No file is called like '{o}'")
+        for p in map(Path, here):
+            if not p.exists(): raise FileNotFoundError(f"'{p}' is a link that leads nowhere" if p.is_symlink() else f"There is no file or folder '{p}'")
+            found.append(p)
+    path = found[0]
+    if len(found)==1 and is_store(path): return Store(path)
+    if len(found)==1 and not path.is_file():
+        whole = not image_files(path)[0] and ((path/'test').is_dir() or class_folders(path)) or [*path.glob('camelyonpatch_*'), *path.glob('pcam/camelyonpatch_*')]
+        return open_source(path, 'test') if whole else ImageFolder(path)
+    folders = [o for o in found if o.is_dir()]
+    if folders: raise ValueError(f"'{folders[0]}' is a folder among {len(found):,} files. Give one folder, or files")
+    return ImageList(found)
 
 # %% ../nbs/04_store.ipynb #b1991e4e
 def chunks(store, size=1000, desc='reading', progress=True, rows=None):

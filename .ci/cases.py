@@ -13,7 +13,8 @@ from PIL import Image
 from pcam_nb.image import read_image
 from pcam_nb.scan import CELL, Scan, tissue_mask
 from pcam_nb.score import windows_with_tissue
-from pcam_nb.slide import list_slides, read_slides
+from pcam_nb.slide import read_slides
+from pcam_nb.slide_files import list_slides
 from pcam_nb.source import ImageFolder, KaggleFolder
 from pcam_nb.upload import batch_entries
 

@@ -77,11 +77,19 @@ def swap_context(
     return out
 
 # %% ../nbs/10_augment.ipynb #1271178d
-def draw_flips(n, rng=None):
+def draw_flips(
+    n,        # Number of images
+    rng=None, # A torch Generator; None: torch's own
+): # N, 0–7
     "An element of D4 for each of `n` images, all equally likely"
     return torch.randint(0, 8, (n,), generator=rng)
 
-def draw_stains(n, strength=.2, strong_stain=0., rng=None):
+def draw_stains(
+    n,               # Number of images
+    strength=.2,     # Largest change of haematoxylin and eosin, as a fraction
+    strong_stain=0., # Fraction of images that change up to twofold
+    rng=None,        # A torch Generator; None: torch's own
+): # N×3
     """Factors for `restain`, N×3: haematoxylin and eosin within 1 ± `strength`, the rest within half of it.
     A fraction `strong_stain` is stained half to twice as strongly as a whole, besides: strong stain augmentation"""
     factors = 1 + (2*torch.rand(n, 3, generator=rng)-1)*torch.tensor([strength, strength, strength/2])
@@ -89,11 +97,19 @@ def draw_stains(n, strength=.2, strong_stain=0., rng=None):
     other,by = torch.rand(n, 2, generator=rng).split(1, 1)
     return factors*torch.where(other<strong_stain, 2**(2*by-1), 1)
 
-def draw_moves(n, most, rng=None):
+def draw_moves(
+    n,        # Number of images
+    most,     # Largest move in px
+    rng=None, # A torch Generator; None: torch's own
+): # N×2
     "Pixels for `move`, N×2: up to `most` in each direction, all equally likely"
     return torch.randint(-most, most+1, (n,2), generator=rng)
 
-def draw_context_swaps(n, fraction=.1, rng=None):
+def draw_context_swaps(
+    n,           # Number of images
+    fraction=.1, # Fraction of the pairs that swap
+    rng=None,    # A torch Generator; None: torch's own
+): # n//2 booleans
     "Which of the `n`//2 pairs of neighbours swap their context, a fraction `fraction` on average; booleans, for `swap_context`"
     return torch.rand(n//2, generator=rng)<fraction
 

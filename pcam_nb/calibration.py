@@ -13,7 +13,10 @@ from .metrics import check_scores, ece, mass_bins
 from .page import Plot
 
 # %% ../nbs/21_calibration.ipynb #c5d0fa8b
-def brier_parts(y, p):
+def brier_parts(
+    y, # Labels, N, 0 or 1
+    p, # Probabilities of tumour, N
+): # miscalibration, discrimination, uncertainty
     """The Brier score as miscalibration - discrimination + uncertainty, each 0–1 (Dimitriadis, Gneiting & Jordan 2021, equation 3)
 
     What calibrates is isotonic regression, so no bins have to be chosen, and the sum is exact."""

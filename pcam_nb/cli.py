@@ -26,7 +26,17 @@ def check_writable(out, file=''):
     if there!=Path(out).absolute() and not there.is_dir(): raise ValueError(f"'{there}' is a file, so nothing can lie in it. Choose another place with --out")
     if not os.access(there, os.W_OK): raise PermissionError(f"'{there}' can't be written to. Choose another place with --out")
 
-def store_for(data, out, store='', part='train', slides=None, labels=None, resize=False, skip_bad=False, file=''):
+def store_for(
+    data,           # Folder of a labelled set, or a store
+    out,            # Folder of what is made from it
+    store='',       # Where the store shall lie; else beside out
+    part='train',   # 'train' or 'test'
+    slides=None,    # CSV with id,wsi
+    labels=None,    # CSV with labels, if it is not in data
+    resize=False,   # Take patches of other sizes, resized?
+    skip_bad=False, # Leave out what can't be read?
+    file='',        # Name of the file in out, if out may be one
+):
     "The store of `data`, packed beside the folder `out` unless `store` names another place"
     from pcam_nb.store import is_store, open_store
     check_writable(out, file)

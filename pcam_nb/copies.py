@@ -30,7 +30,12 @@ def fingerprints(
     a,b = c[:,u,v],c[:,v,u]
     return np.concatenate([c[:,d,d], (a+b)/2**.5, abs(a-b)/2**.5], 1)
 
-def store_fingerprints(store, progress=True, rows=None, low=LOW):
+def store_fingerprints(
+    store,         # The patches
+    progress=True, # Show a bar?
+    rows=None,     # Which rows; None: all
+    low=LOW,       # Side of the coarse fingerprint, see fingerprints
+):
     "`fingerprints` of all patches of a store, or of `rows` of them"
     return np.concatenate([fingerprints(x, low) for x in chunks(store, desc='fingerprints', progress=progress, rows=rows)])
 

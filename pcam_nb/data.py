@@ -99,7 +99,10 @@ def free_memory(
         free = min(free, int((group/'memory.max').read_text())-used)
     return free
 
-def choose_cache(size, device):
+def choose_cache(
+    size,   # Bytes
+    device, # Where the network trains
+):
     "Where `size` bytes of patches are held best, for training on `device`: 'device', 'ram' or 'disk'"
     if device.type=='cuda' and 2*size<torch.cuda.mem_get_info(device)[0]: return 'device'
     copies = int(os.environ.get('LOCAL_WORLD_SIZE', 1)) # Processes that train together on this machine
@@ -219,7 +222,12 @@ def LabelBlock(store):
     return TransformBlock(type_tfms=ReadLabel(store), dl_type=PatchDL)
 
 # %% ../nbs/11_data.ipynb #4ea4c18d
-def channel_stats(store, rows, n=2000, seed=0):
+def channel_stats(
+    store,  # The patches
+    rows,   # Row numbers that may be looked at
+    n=2000, # At most so many are
+    seed=0, # Which ones
+): # mean and std, three numbers each, 0–1
     "Mean and standard deviation of each channel over at most `n` of the `rows`, rounded, on the scale of 0–1"
     rows = np.sort(np.random.default_rng(seed).choice(rows, min(n, len(rows)), replace=False))
     counts = np.stack([np.bincount(c.ravel(), minlength=256) for c in np.moveaxis(store.patches[rows], -1, 0)]) # Channel × value

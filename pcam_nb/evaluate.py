@@ -54,7 +54,11 @@ def find_leaks(
     copies = pd.DataFrame(dict(id=table.id.to_numpy()[pairs.a], copy_of=trained.id.to_numpy()[pairs.b], distance=pairs.distance.to_numpy()))
     return dict(copies=copies, slides=slides)
 
-def leak_notes(leaks, n, slides):
+def leak_notes(
+    leaks,  # What find_leaks returned
+    n,      # Patches that were evaluated
+    slides, # How many of them have a known slide
+): # Sentences
     "Sentences about what `find_leaks` found among `n` patches, of which so many `slides` are known; none if all is well"
     out = []
     n_copies = len(leaks['copies'])
@@ -74,7 +78,11 @@ def metrics_with_intervals(
     return dict(found, intervals=intervals(y, p, threshold, slides, rounds), unit=unit_numbers(slides, len(p))[1],
                 brier_parts=brier_parts(y, p))
 
-def threshold_metrics(valid, y, p):
+def threshold_metrics(
+    valid, # Labels and probabilities that choose the thresholds
+    y,     # Labels of the patches that are measured, N
+    p,     # Their probabilities, N
+): # Points by name, and the band
     "Operating points and the indeterminate band, chosen on `valid` (labels, probabilities) and measured on other patches"
     points = operating_points(*valid)
     band = indeterminate_band(*valid)
@@ -82,7 +90,10 @@ def threshold_metrics(valid, y, p):
     band |= dict(fraction=float(1-sure.mean()), wrong_outside=float(wrong[sure].mean()) if sure.any() else None)
     return dict(points=reached(points, y, p).to_dict('records'), indeterminate_band=band)
 
-def slide_metrics(table, valid):
+def slide_metrics(
+    table, # slide, label and probability of the patches that are measured
+    valid, # The same of the validation patches, or None
+): # A dict as in metrics.json, or None
     "Metrics of slides, or None unless slides of both labels are known; thresholds from the validation slides, where there are both"
     if table.slide.isna().any(): return None
     s = slide_scores(table)
@@ -203,7 +214,13 @@ A metric of patches is not one of patients.</li>
 <li>Stain, scanner and preparation differ between laboratories: metrics, calibration and thresholds hold for data like these.</li>
 <li>Labels are as the data set has them. Those of PatchCamelyon come from outlines that people drew; some are wrong.</li><li>Research use only; not a medical device.</li></ul>"""
 
-def write_report(path, run, found, table, parts=()):
+def write_report(
+    path,     # The HTML file
+    run,      # The run that was evaluated
+    found,    # What evaluate returns
+    table,    # label, probability, slide of the patches that were evaluated
+    parts=(), # More HTML, before the limits
+):
     "Write the report of an evaluation to `path`; `found` is what `evaluate` returns, `parts` come before the limits"
     y,p,history = table.label.to_numpy(int),table.probability.to_numpy(),run.history
     page = [*(f'<p class="note">{html.escape(o)}.</p>' for o in found['warnings']), '<h2>What was done</h2>', _about(run, found),

@@ -150,7 +150,13 @@ def most_wrong(
     wrong = table[(table.probability>=threshold)!=(y==1)]
     return wrong.assign(error=abs(wrong.probability-y)).sort_values('error', ascending=False, kind='stable').head(n)
 
-def explain_parts(predictor, store, table, n=8, sample=96):
+def explain_parts(
+    predictor, # A network that can be differentiated, see Predictor
+    store,     # Where the patches lie
+    table,     # row in the store, label and probability of the evaluated patches
+    n=8,       # How many of the most wrong patches are shown
+    sample=96, # How many patches of each class the averages are over
+): # HTML, a part each
     "Parts of a report: what the network depends on, on average, and the most wrong patches with their maps; `table` has the rows of `store` in `row`"
     rows = table.row.to_numpy()[np.random.default_rng(0).permutation(len(table))[:sample]]
     fraction = centre_fraction(occlusion(predictor, np.asarray(store.patches[np.sort(rows)])))

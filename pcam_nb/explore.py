@@ -33,12 +33,18 @@ def patch_stats(
     "Mean colour and contrast of every patch"
     rows = [np.c_[x.mean((1,2)), x.mean(3).std((1,2))] for x in chunks(store, desc='colour', progress=progress)]
     return pd.DataFrame(np.concatenate(rows), columns=['red','green','blue','contrast'])
-def colour_by_class(store, stats):
+def colour_by_class(
+    store, # A labelled store
+    stats, # What patch_stats returned
+):
     "Mean and standard deviation of each channel for each class, over patches"
     return stats.groupby(store.table.label.map(LABELS).fillna('?').to_numpy())[['red','green','blue']].agg(['mean','std'])
 
 # %% ../nbs/07_explore.ipynb #070b4f28
-def show_colour(store, stats):
+def show_colour(
+    store, # A labelled store
+    stats, # What patch_stats returned
+):
     "Histograms of the mean colour of the patches, one for each channel"
     fig = Plot(9, 2.4)
     for ax,channel in zip(fig.subplots(1, 3, sharey=True), ('red','green','blue')):
@@ -70,7 +76,12 @@ def _repr_html_(self:Store):
     return f'<p><code>{html.escape(repr(self))}</code></p>{plot_html(fig, "Some of its patches", 60)}'
 
 # %% ../nbs/07_explore.ipynb #abe22876
-def find_faults(store, stats, part=None, progress=True):
+def find_faults(
+    store,         # The patches
+    stats,         # What patch_stats returned
+    part=None,     # Which split each patch is in, N; None: no split
+    progress=True, # Show a bar?
+): # A dict of tables, or None for what can't be checked
     "Tables of what is wrong with a store: blank patches, copies, contradictions, copies and slides in both splits of `part`; None for what can't be checked"
     names = store.table.id.to_numpy()
     pairs = duplicates(store, progress=progress)

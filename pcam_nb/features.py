@@ -83,7 +83,12 @@ def _open(folder, key, shape):
         write_json(folder/'key.json', dict(key=key)) # Last: where it is, the others are whole
     return [read_array(folder/f'{k}.npy', kind, size, 'r+') for k,(size,kind) in parts.items()]
 
-def batch_planes(model, store, rows, stats):
+def batch_planes(
+    model, # An encoder or classifier
+    store, # The patches
+    rows,  # Row numbers, n
+    stats, # Mean and std of each channel
+):
     "`rows` of a store as a network takes them, on its device: float32, n×3×96×96"
     x = torch.from_numpy(np.array(store.patches[rows])).to(next(model.parameters()).device)
     return normalise(to_planes(x), *stats)

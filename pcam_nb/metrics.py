@@ -36,7 +36,11 @@ def mass_bins(
     edges = np.unique(np.quantile(p, np.linspace(0, 1, bins+1)))
     return np.unique(np.searchsorted(edges[1:-1], p, side='right'), return_inverse=True)[1]
 
-def ece(y, p, bins=15):
+def ece(
+    y,       # Labels, N, 0 or 1
+    p,       # Probabilities of tumour, N
+    bins=15, # How many bins of equally many patches
+): # 0–1
     "Expected calibration error over bins of equal mass, 0–1"
     y,b = np.asarray(y),mass_bins(p:=np.asarray(p, np.float64), bins)
     return float(abs(np.bincount(b, p-y)).sum()/len(y))
@@ -58,7 +62,11 @@ def metrics(
     return dict(patches=len(y), positive=int(y.sum()), threshold=threshold, **{k:float(v) for k,v in out.items()}, tn=tn, fp=fp, fn=fn, tp=tp)
 
 # %% ../nbs/20_metrics.ipynb #0c60402c
-def plot_curves(y, p, threshold=.5):
+def plot_curves(
+    y,            # Labels, N, 0 or 1
+    p,            # Probabilities of tumour, N
+    threshold=.5, # Tumour from this probability on
+):
     "ROC and precision-recall curve, with the point at `threshold`"
     y,p = check_scores(y, p)
     m,fig = metrics(y, p, threshold),Plot(9, 3.6)
@@ -79,7 +87,11 @@ def plot_curves(y, p, threshold=.5):
     return fig
 
 # %% ../nbs/20_metrics.ipynb #23f259cb
-def plot_scores(y, p, threshold=.5):
+def plot_scores(
+    y,            # Labels, N, 0 or 1
+    p,            # Probabilities of tumour, N
+    threshold=.5, # Tumour from this probability on
+):
     "The confusion matrix, and a histogram of the probabilities of each class"
     y,p = check_scores(y, p)
     m,fig = metrics(y, p, threshold),Plot(9, 3.2)
@@ -136,7 +148,10 @@ def cut_off(
     df = max(n-1, 1)
     return float(norm.cdf(-np.sqrt((df+1)/df)*t.ppf((1+level)/2, df)))
 
-def unit_numbers(slides, n):
+def unit_numbers(
+    slides, # Name of each patch's slide, N, missing where unknown; or None
+    n,      # Number of patches
+): # A number for each patch, N, and 'slide' or 'patch'
     "Numbers of what is resampled as a whole, for `n` patches: slides where all are known, else patches; and which of the two"
     known = slides is not None and pd.Series(slides).notna().all()
     return (pd.factorize(np.asarray(slides))[0],'slides') if known else (np.arange(n),'patches')
@@ -190,11 +205,20 @@ def simulate_slides(
     score = effect*y + rng.normal(size=len(y)) + alike*rng.normal(size=slides)[slide]
     return y, norm.cdf(score-effect/2), slide
 
-def true_auc(effect=2., alike=1.):
+def true_auc(
+    effect=2., # Distance of the means of both classes, in standard deviations of patches
+    alike=1.,  # Standard deviation of what all patches of a slide share
+):
     "AUC of two patches of different slides in the world of `simulate_slides`"
     return float(norm.cdf(effect/np.sqrt(2*(1+alike**2))))
 
-def coverage(n, by_slide=True, rounds=200, seed=0, **world):
+def coverage(
+    n,             # Patches of a set
+    by_slide=True, # Resample slides? Else patches
+    rounds=200,    # How many sets
+    seed=0,        # Seed of the first set
+    **world,       # More for simulate_slides
+): # 0–1
     "Fraction of `n` simulated sets whose 95 % interval of the AUC holds the true one"
     rng,true,held = np.random.default_rng(seed),true_auc(world.get('effect', 2.), world.get('alike', 1.)),0
     for i in range(n):

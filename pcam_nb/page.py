@@ -54,7 +54,11 @@ def show_rows(
         draw_centre(ax)
     return fig
 
-def show_classes(store, n=8, seed=0):
+def show_classes(
+    store,  # A labelled store
+    n=8,    # Patches of each class
+    seed=0, # Which ones
+):
     "A row of `n` tumour patches above a row of `n` without tumour in the centre, drawn at random"
     rng = np.random.default_rng(seed)
     rows = [np.flatnonzero((store.table.label==label).fillna(False)) for label in (1,0)]
@@ -65,7 +69,11 @@ def data_uri(data, kind):
     "Bytes of an image of a `kind`, 'png' or 'jpeg', as an address"
     return f'data:image/{kind};base64,{b64encode(data).decode()}'
 
-def plot_html(fig, alt, dpi=110):
+def plot_html(
+    fig,     # A figure
+    alt,     # What it shows, in words
+    dpi=110, # Pixels per inch
+): # HTML
     "A `Plot` as HTML with the bytes inside"
     return f'<img alt="{html.escape(alt)}" src="{data_uri(fig.png(dpi), "png")}">'
 
@@ -107,7 +115,12 @@ def plot_history(
         ax.grid(alpha=.3)
     return fig
 
-def draw_scores(ax, y, p, threshold=.5):
+def draw_scores(
+    ax,           # Axes
+    y,            # Labels, N, 0 or 1
+    p,            # Probabilities of tumour, N
+    threshold=.5, # Tumour from this probability on
+):
     "A histogram of the probabilities of each class, with the `threshold`, on the axes `ax`"
     for label,name in LABELS.items(): ax.hist(p[y==label], bins=np.linspace(0,1,26), alpha=.55, label=name)
     ax.axvline(threshold, c='gray', ls='--', lw=1)

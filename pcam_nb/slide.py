@@ -5,23 +5,23 @@
 # %% auto #0
 __all__ = ['REGION_COLUMNS', 'RESEARCH', 'SUMMARY', 'PARTS', 'write_map', 'window_table', 'region_features', 'bar_length',
            'show_heatmap', 'show_suspicious', 'summarise', 'summary_table', 'write_slide_page', 'write_slide_files',
-           'open_progress', 'read_slide', 'check_slide_options', 'check_windows', 'series_of', 'parts_of', 'one_each',
-           'check_parts', 'list_slides', 'sum_of', 'run_sums', 'read_slides', 'read_summary']
+           'open_progress', 'read_slide', 'check_slide_options', 'check_windows', 'sum_of', 'run_sums', 'read_slides',
+           'read_summary']
 
 # %% ../nbs/35_slide.ipynb #9759c621
-import hashlib, html, json, math, os, re, shutil, warnings
+import hashlib, html, json, math, shutil
 from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np, pandas as pd
 from .annotation import annotation, write_geojson
-from .core import disk_fault, is_file, is_folder, need, only_one, processes, read_json, SIZE, sweep, tidy, write_bytes, write_csv, write_image, write_json
-from .image import LISTS, SUFFIXES
+from .core import disk_fault, is_file, need, only_one, processes, read_json, SIZE, sweep, tidy, write_bytes, write_csv, write_image, write_json
 from .infer import check_tta, NotFinite, Predictor
 from .page import draw_centre, html_page, Plot
 from .region import detections, find_regions, metastasis_class
-from .scan import CELL, Scan, SCANS, show_tissue, tissue_mask
+from .scan import CELL, Scan, show_tissue, tissue_mask
 from .score import score_scan, windows_with_tissue
+from .slide_files import check_parts, list_slides
 from .store import fill_array, read_array
 from .threshold import slide_scores
 
@@ -50,7 +50,9 @@ def region_features(regions):
     return [annotation(shapely.geometry.mapping(o.polygon), f'Region {i+1}', **measures(o)) for i,o in enumerate(regions.itertuples())]
 
 # %% ../nbs/35_slide.ipynb #a35eb991
-def bar_length(mm):
+def bar_length(
+    mm, # Width of the picture
+): # in mm
     "A round length of about a fifth of `mm`"
     return max((o for o in (.01,.02,.05,.1,.2,.5,1,2,5,10) if o<=max(mm/4, .01)))
 
@@ -91,7 +93,11 @@ def _outline(ax, polygon, scale):
     for line in (polygon.exterior, *polygon.interiors): ax.plot(*(np.array(line.coords)*scale).T, 'k', lw=1)
 
 # %% ../nbs/35_slide.ipynb #960b4b99
-def show_suspicious(scan, places, n=12):
+def show_suspicious(
+    scan,   # The slide
+    places, # What suspicious returned
+    n=12,   # At most so many
+):
     "The patches of the `n` most suspicious places"
     places = places[:n]
     rows = max(-(-len(places)//6), 1)
@@ -106,7 +112,13 @@ def show_suspicious(scan, places, n=12):
 # %% ../nbs/35_slide.ipynb #1b4e4815
 RESEARCH = 'For research use only. A heatmap shows where to look; it is not a diagnosis.'
 
-def summarise(scan, p, mask, regions, threshold):
+def summarise(
+    scan,      # The slide
+    p,         # Probabilities, rows×cols, NaN where nothing was scored
+    mask,      # Tissue, rows×cols, bool
+    regions,   # What find_regions returned
+    threshold, # Tumour from this probability on
+): # As in summary.json
     "The metrics of a slide"
     score = slide_scores(pd.DataFrame(dict(slide='', label=0, probability=p[np.isfinite(p)]))).iloc[0]
     widest = float(regions.diameter_mm.max()) if len(regions) else 0.
@@ -130,7 +142,16 @@ def _from(scan):
     x,y = scan.file.origin
     return f', from the corner of the scanned area, as QuPath counts; OpenSlide counts from {x:,} px left of it and {y:,} px above it' if x or y else ''
 
-def write_slide_page(scan, p, colours, mask, regions, heat, summary, path):
+def write_slide_page(
+    scan,    # The slide
+    p,       # Probabilities, rows×cols, NaN where nothing was scored
+    colours, # Overview of the slide, rows×cols×3, uint8
+    mask,    # Tissue, rows×cols, bool
+    regions, # What find_regions returned
+    heat,    # The heatmap, an image
+    summary, # What summarise returned
+    path,    # The HTML file
+):
     "Write the page of a slide"
     table = regions.drop(columns='polygon').round(dict(area_mm2=4, diameter_mm=3, mean=3, max=3)).astype(dict(x=int, y=int))
     table = table.rename(index=lambda i: f'Region {i+1}', columns=REGION_COLUMNS)
@@ -144,7 +165,15 @@ def write_slide_page(scan, p, colours, mask, regions, heat, summary, path):
     return html_page(scan.path.name, parts, path)
 
 # %% ../nbs/35_slide.ipynb #587bf87d
-def write_slide_files(scan, p, colours, mask, threshold, job, folder):
+def write_slide_files(
+    scan,      # The slide
+    p,         # Probabilities, rows×cols, NaN where nothing was scored
+    colours,   # Overview of the slide, rows×cols×3, uint8
+    mask,      # Tissue, rows×cols, bool
+    threshold, # Tumour from this probability on
+    job,       # What was asked for: run, options, versions
+    folder,    # An empty folder
+): # What summarise returns
     "Write all files of a slide into the empty `folder`; its summary"
     regions = find_regions(scan, p, threshold)
     summary = dict(summarise(scan, p, mask, regions, threshold), job=job)
@@ -241,80 +270,10 @@ def check_windows(wanted, max_windows):
                                                        'raise --max-windows, or take a larger --stride')
 
 # %% ../nbs/35_slide.ipynb #e9c1544c
-def series_of(file):
-    "The series that a DICOM file belongs to, and what its image is: ORIGINAL or DERIVED, VOLUME, LABEL or OVERVIEW, RESAMPLED …; the file itself for one that can't be read"
-    pydicom = need('pydicom', 'slide')
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter('ignore') # What is odd in it comes to light where it is read
-            head = pydicom.dcmread(file, stop_before_pixels=True, specific_tags=['SeriesInstanceUID','ImageType'])
-        return str(head.get('SeriesInstanceUID', file)), list(head.get('ImageType', None) or ['VOLUME'])
-    except (OSError, ValueError, AttributeError, pydicom.errors.InvalidDicomError): return str(file), ['VOLUME']
-
-def parts_of(index):
-    "The files that a Hamamatsu index (.vms, .vmu) names as its parts"
-    with open(index, encoding='latin-1') as f: lines = f.read(2**20).splitlines()
-    return {index.parent/o.partition('=')[2].strip() for o in lines if '=' in o and re.match(r'(ImageFile|MapFile|OptimisationFile|MacroImage)', o)}
-
-def one_each(files):
-    """The slides among `files`: one of each DICOM series (the level of full resolution, or the first), and no part of another slide.
-    A pair, with a dict of those that are passed over to the reason"""
-    slides,over,series = [],{},{}
-    indices = sorted({o for folder in {f.parent for f in files} for o in folder.glob('*.vm[su]')}) # Also beside a part that was named alone
-    parts = {p:o for o in indices for p in (*parts_of(o), *(f for f in files if f.parent==o.parent and re.fullmatch(rf'{re.escape(o.stem)}(\(\d+(,\d+)+\)|_macro|_map\d*)?\.(jpg|ngr)', f.name)))}
-    for file in files:
-        if file in parts: over[file] = f'a part of {parts[file].name}'
-        elif file.suffix.lower() in ('.dcm',''):
-            uid,kind = series_of(file)
-            if 'VOLUME' not in kind: over[file] = 'a label or overview'
-            else: series.setdefault(uid, []).append((file, kind))
-        elif file.suffix.lower() in SUFFIXES and (scan:=next((o for o in files if o.suffix.lower() in SCANS and (o.parent,o.stem)==(file.parent,file.stem)), None)):
-            over[file] = f'a picture beside {scan.name}'
-        else: slides.append(file)
-    for found in series.values(): # Of each the instance of full resolution, if it is there
-        first = next((file for file,kind in found if 'RESAMPLED' not in kind), found[0][0])
-        slides.append(first)
-        over |= {file:f'of the same slide as {first.name}' for file,_ in found if file!=first}
-    return sorted(slides, key=files.index), over
-
-def check_parts(file):
-    "Raise `ValueError` that names what is missing, if a slide of several files lacks one"
-    missing = []
-    if file.suffix.lower() in ('.vms','.vmu'): missing = [o for o in sorted(parts_of(file)) if not o.is_file()]
-    if file.suffix.lower()=='.mrxs': missing = [o for o in [file.with_suffix(''), file.with_suffix('')/'Slidedat.ini'] if not o.exists()][:1]
-    if file.suffix.lower()=='.jpg' and re.search(r'\(\d+,\d+\)$', file.stem): raise ValueError('is a part of a Hamamatsu slide, whose index (.vms) is missing')
-    if file.suffix.lower() in ('.dcm','') and is_file(file):
-        kinds = [kind for uid,kind in map(series_of, filter(_may_be_slide, file.parent.glob('*'))) if uid==series_of(file)[0]!=str(file)]
-        if kinds and all('RESAMPLED' in o or 'VOLUME' not in o for o in kinds):
-            raise ValueError('lacks the instance of full resolution: there are only levels that were made from it')
-    if missing: raise ValueError(f"lacks {'a part' if len(missing)==1 else f'{len(missing)} parts'}: {', '.join(o.name for o in missing[:3])}{', …' if len(missing)>3 else ''} should lie beside it")
-
-def list_slides(paths, tell=None):
-    "The slides of `paths`, files or folders of them; raises `ValueError` if there is none, or if two have the same name. `tell` is called with a line on what is passed over"
-    found = []
-    for path in map(Path, paths):
-        whole = path.is_dir() and is_folder(path)
-        inside = sorted(o for o in path.iterdir() if _may_be_slide(o)) if whole else [path]
-        for o in sorted(path.iterdir()) if whole and tell else (): # A folder may belong to a slide, lists and pages to its results
-            if o.is_file() and o not in inside and not o.name.startswith('.') and o.suffix.lower() not in LISTS: tell(f'{o.name}: passed over, not a slide by its name')
-        if not inside: raise ValueError(f"No slide in '{path}'. Slides end in {', '.join([*SCANS, *SUFFIXES])}")
-        found += inside
-    found,over = one_each(list({os.path.abspath(o):o for o in found}.values()))
-    for file,why in over.items() if tell else (): tell(f'{file.name}: passed over, {why}')
-    if not found: raise ValueError(f"There is no slide to read: {'; '.join(f'{k.name} is {v}' for k,v in list(over.items())[:3])}")
-    names = pd.Series([o.stem for o in found])
-    if names.duplicated().any(): raise ValueError(f"Two slides are called {names[names.duplicated()].iloc[0]!r}: "
-                                                  'each gets a folder of its name. Rename one, or read them into different folders')
-    return found
-
-def _may_be_slide(file):
-    "Does a file look like a slide by its name, or, without a suffix, like DICOM?"
-    if file.name.startswith('.'): return False
-    if file.suffix: return file.suffix.lower() in (*SCANS, *SUFFIXES)
-    if not file.is_file() or file.name=='DICOMDIR': return False
-    with open(file, 'rb') as f: return f.read(132)[128:]==b'DICM'
-
-def sum_of(path, most=None):
+def sum_of(
+    path,      # A file
+    most=None, # Bytes from its beginning; None: all
+): # 40 hexadecimal digits
     "SHA-1 of the first `most` bytes of a file"
     with open(path, 'rb') as f: return hashlib.sha1(f.read(most)).hexdigest()
 

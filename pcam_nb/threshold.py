@@ -88,7 +88,10 @@ def slide_scores(
     top = g.probability.apply(lambda o: o.nlargest(k).mean())
     return pd.DataFrame(dict(patches=g.size(), label=g.label.max().astype(int), max=g.probability.max(), top=top)).reset_index()
 
-def rule_out_rate(y, score):
+def rule_out_rate(
+    y,     # Labels, N, 0 or 1
+    score, # The higher the more suspicious, N
+): # 0–1
     "Fraction of the negatives that score below every positive: what could be ruled out while all positives are found, in hindsight"
     y,score = np.asarray(y),np.asarray(score)
     if y.min()==y.max(): raise ValueError(f'All {len(y):,} slides have the label {y[0]}')

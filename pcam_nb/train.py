@@ -78,7 +78,12 @@ def _versions():
     names = ('pcam_nb','torch','torchvision','fastai','numpy')
     return dict(python=platform.python_version(), **{o:importlib.metadata.version(o) for o in names})
 
-def run_config(recipe, store, splits, stats):
+def run_config(
+    recipe, # What the training was asked for
+    store,  # The patches
+    splits, # Row numbers of training and validation
+    stats,  # Mean and std of each channel
+): # As in config.json
     "What prediction and people need to know of a run"
     tr,va = splits
     known = store.table.slide.notna().all()
@@ -310,7 +315,13 @@ def _train_frozen(store, run, recipe, resume, device, progress):
     run.write(weights=weights, metrics=max(history, key=lambda o: o['auc']), history=history)
     finish_run(model, (batch_planes(model, store, o, stats) for o in np.array_split(splits[1], -(-len(splits[1])//64))), run, store, splits)
 
-def finish_run(model, batches, run, store, splits):
+def finish_run(
+    model,   # The network with the weights that are kept
+    batches, # Validation patches, see patch_batches
+    run,     # The run
+    store,   # The patches
+    splits,  # Row numbers of training and validation
+):
     "Calibrate a network with the kept weights on `batches` of the validation patches, and leave their logits and the fingerprints of the training patches"
     tr,va = splits
     with torch.inference_mode(): logits = torch.cat([model(o)[:,0].float().cpu() for o in batches]).numpy()

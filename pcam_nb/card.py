@@ -12,7 +12,7 @@ from pathlib import Path
 import pandas as pd
 from .core import is_file, read_json, sweep, write_text
 from .evaluate import metrics_table, points_table, SHOWN
-from .model import takes_pretrained
+from .model import arch_text, takes_pretrained
 from .run import Run, whole_recipe
 
 # %% ../nbs/25_card.ipynb #bc4a01e4
@@ -42,7 +42,7 @@ def _claims(c, found, valid):
     known = {7:f'{data.source}; {data.train:,} patches for training, {data.valid:,} for validation',
         9:f'uint8 RGB of {c.size}×{c.size} px at {c.um_per_px} µm/px, normalised by mean and standard deviation of the training patches',
         19:f"drawn at random with seed {recipe.get('seed', 'unknown')}, or as the data set has them (split.csv)", 20:f'slides: {data.slides}',
-        22:f'{c.arch}, see pcam_nb.model', 23:', '.join(f'{k} {v}' for k,v in c.versions.items()),
+        22:f'{arch_text(c.arch)}, see pcam_nb.model', 23:', '.join(f'{k} {v}' for k,v in c.versions.items()),
         24:'ImageNet' if recipe.get('pretrained') and takes_pretrained(c.arch) else 'random',
         25:', '.join(f'{k} {v}' for k,v in recipe.items() if k not in ('arch','pretrained')), 26:'best validation AUC of all epochs', 27:'none',
         28:', '.join(SHOWN.values()), 31:'attribution maps of the most wrong patches, and the part of them in the labelled centre (report.html)',
@@ -58,7 +58,7 @@ def _metadata(c, found, valid):
     rows = [f'    - type: {k}\n      value: {v:.4f}' for k,v in shown.items()]
     where = json.dumps(found['data'] if found else f'validation part of {c.data.source}')
     return '\n'.join(['---', 'library_name: pcam_nb', 'pipeline_tag: image-classification', 'license: other', 'tags:',
-        *(f'- {o}' for o in ('histopathology','pathology','cancer','lymph-node',c.arch)), 'model-index:', f'- name: {c.arch}',
+        *(f'- {o}' for o in ('histopathology','pathology','cancer','lymph-node',*dict.fromkeys(c.arch.split('+')))), 'model-index:', f'- name: {arch_text(c.arch)}',
         '  results:', '  - task:', '      type: image-classification', '    dataset:', f'      name: {where}', '      type: histopathology-patches', '    metrics:', *rows, '---'])
 
 def plain_text(o):
@@ -81,7 +81,7 @@ def write_card(
     if report:
         found = read_found(report)
         if Path(found['run']).resolve()!=run.path.resolve(): raise ValueError(f"'{report}' evaluates another run: {found['run']}")
-    parts = [_metadata(c, found, valid), f'# {c.arch}: tumour in the centre of lymph-node patches',
+    parts = [_metadata(c, found, valid), f'# {arch_text(c.arch)}: tumour in the centre of lymph-node patches',
         "A network that says how likely the centre 32×32 px of a 96×96 px patch, H&E at 10×, holds metastatic tumour. "
         "**Research use only; not a medical device.**", '## Use', _use(run, c), METRICS, *_card_metrics(c, found, valid), '## Limits', _LIMITS,
         '## CLAIM 2024', 'Checklist for Artificial Intelligence in Medical Imaging, Tejani et al. 2024, doi:10.1148/ryai.240300. '

@@ -16,6 +16,7 @@ from .copies import find_copies, store_fingerprints
 from .core import only_one, sweep, write_csv, write_json
 from .infer import Predictor
 from .metrics import ALONE, check_scores, ece, intervals, metrics, plot_curves, plot_scores, unit_numbers
+from .model import arch_text
 from .page import html_page, html_table, plot_history
 from .run import Run, UNKNOWN_SLIDES
 from .store import Store
@@ -170,7 +171,7 @@ def points_table(points):
 def _about(run, found):
     "What was done, as a table"
     c,say = run.config,lambda o: html.escape(str(o))
-    about = {'run':found['run'], 'network':c.arch, 'trained on':f'{c.data.train:,} patches from {c.data.source}',
+    about = {'run':found['run'], 'network':arch_text(c.arch), 'trained on':f'{c.data.train:,} patches from {c.data.source}',
              'slides':c.data.slides, 'evaluated on':found['data'], 'which':found['note'],
              'tumour':f"{found['positive']:,} of {found['patches']:,}", 'test-time augmentation':found['tta'], 'threshold':found['threshold'],
              'temperature':f"{found['temperature']:.3f}", 'intervals':f"95 %, bootstrap over {found['unit']}",

@@ -14,7 +14,7 @@ from matplotlib import colormaps
 from torch import nn
 from .core import CENTRE, LABELS, SIZE
 from .infer import check_patches, Predictor
-from .model import PatchHead, Sliding
+from .model import Ensemble, PatchHead, Sliding
 from .page import draw_centre, html_table, Plot
 
 # %% ../nbs/26_explain.ipynb #d4893a38
@@ -46,6 +46,7 @@ def occlusion(
 # %% ../nbs/26_explain.ipynb #03832ca8
 def last_map(model):
     "The part of a network whose output is its last map"
+    if isinstance(model, Ensemble): raise ValueError('The members of an ensemble have a last map each, and the ensemble none: use occlusion')
     if isinstance(model, Sliding): return model.views[-1]
     if isinstance(model, nn.Sequential) and isinstance(model[-1], PatchHead): return model[0]
     convs = [o for o in model.modules() if isinstance(o, nn.Conv2d)]
@@ -99,7 +100,7 @@ def attribution_methods(predictor):
     "The attribution methods that the network of a predictor allows: name to function, the best first"
     named = {'integrated gradients':integrated, 'Grad-CAM':grad_cam, 'occlusion':occlusion}
     if not isinstance(predictor.model, Sliding): del named['integrated gradients']
-    if not any(isinstance(o, nn.Conv2d) for o in predictor.model.modules()): del named['Grad-CAM']
+    if isinstance(predictor.model, Ensemble) or not any(isinstance(o, nn.Conv2d) for o in predictor.model.modules()): del named['Grad-CAM']
     return named
 
 # %% ../nbs/26_explain.ipynb #3ea0eb45

@@ -17,7 +17,7 @@ from safetensors.torch import load_file
 from .augment import keep_memory, normalise, to_planes, trim_memory, flip_rotate
 from .core import as_device, is_file, need, parse_json, patch_bar, prefetch, reading, SIZE, sweep, write_csv
 from .image import read_image
-from .model import check_arch, make_model, OWN
+from .model import arch_text, check_arch, is_invariant, make_model
 from .run import as_config, calibrated, Run, RunConfig
 from .source import ImageFolder, Source
 from .store import BadData, sized, Store, to_size
@@ -101,7 +101,7 @@ class Predictor:
 
     def __repr__(self):
         c = self.config
-        return f"{type(self).__name__}({c.arch}, trained on {c.data.train:,} patches, slides {c.data.slides}, on {self.device})"
+        return f"{type(self).__name__}({arch_text(c.arch)}, trained on {c.data.train:,} patches, slides {c.data.slides}, on {self.device})"
 
 # %% ../nbs/17_infer.ipynb #effdcf0c
 @patch
@@ -110,7 +110,7 @@ def _repr_html_(self:Predictor):
     from pcam_nb.page import Plot, draw_scores, html_table, plot_html # Bring matplotlib, for which `pcam_predict` need not wait
     c = self.config
     weights = f', {sum(o.numel() for o in self.model.parameters()):,} weights' if self.model else ''
-    card = {'network':c.arch+weights, 'trained on':f'{c.data.train:,} patches of {c.size}×{c.size} px, {c.um_per_px} µm/px',
+    card = {'network':arch_text(c.arch)+weights, 'trained on':f'{c.data.train:,} patches of {c.size}×{c.size} px, {c.um_per_px} µm/px',
             'slides':c.data.slides, 'operating point':f'{c.threshold:.4g}', 'temperature':f'{c.temperature:.3f}',
             'device':str(self.device), 'use':'research only, not a medical device'}
     out = html_table(pd.Series(card).to_frame(type(self).__name__))
@@ -269,7 +269,7 @@ class OnnxPredictor(Predictor):
         limit:float=ONNX_LIMIT, # Seconds that a batch may take
     ):
         self.session,self.config,self.device,self.model,self.run,self.limit = session,config,torch.device(device),None,None,limit
-        self.invariant = getattr(OWN.get(config.arch), 'invariant', False)
+        self.invariant = is_invariant(config.arch)
 
     def view_logits(self, x, tta):
         "Logits of one batch under each of `tta` flips and rotations, `tta`×N; raises `TimeoutError` if it takes longer than `limit`"

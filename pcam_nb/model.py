@@ -6,10 +6,12 @@
 __all__ = ['WIDTHS', 'VIEWS', 'AFTER', 'INVERSE', 'D4_WIDTHS', 'TORCHVISION', 'OWN', 'CentrePool', 'PatchHead', 'map_side',
            'TexturePool', 'Sliding', 'conv_bn', 'view', 'stages', 'PatchCNN', 'LiftingConv', 'flip_rotate_map',
            'D4Conv', 'D4BatchNorm', 'D4Pool', 'd4_bn', 'D4Net', 'Customised', 'arch_names', 'check_arch',
-           'takes_pretrained', 'zero_head', 'make_model']
+           'takes_pretrained', 'is_invariant', 'arch_text', 'zero_head', 'make_model', 'Ensemble', 'SlidingEnsemble',
+           'ensemble_of']
 
 # %% ../nbs/12_model.ipynb #36944221
 import difflib, importlib, math, urllib.error, urllib.request
+from collections import Counter
 from contextlib import contextmanager
 
 import torch, torch.nn.functional as F
@@ -289,21 +291,33 @@ def _answers(address, seconds=5):
 OWN = dict(patchcnn=PatchCNN, d4net=D4Net)
 
 def arch_names():
-    "All names that `make_model` knows"
+    "All names of single networks that `make_model` knows"
     timm = importlib.import_module('timm').list_models() if importlib.util.find_spec('timm') else []
     return list(dict.fromkeys([*OWN, *TORCHVISION, *timm]))
 
 # %% ../nbs/12_model.ipynb #9989ad63
 def check_arch(arch):
-    "Raise `ValueError`, with the nearest names, unless there is a network of that name"
+    "Raise `ValueError`, with the nearest names, unless there is a network of that name; the names of an ensemble's members have `+` between them"
+    if '+' in arch:
+        for o in arch.split('+'): check_arch(o)
+        return
     if arch in OWN or arch in TORCHVISION or arch in (names:=arch_names()): return
     near = difflib.get_close_matches(arch, names, 4, .5) or [*OWN, *TORCHVISION]
     more = '' if importlib.util.find_spec('timm') else f". Many more come with: {extra_command('timm')}"
     raise ValueError(f"There is no network {arch!r}. The nearest names are {', '.join(near)}{more}")
 
 def takes_pretrained(arch):
-    "Are there ImageNet weights for `arch`? The project's own networks start from scratch"
-    return arch not in OWN
+    "Are there ImageNet weights for `arch`, or for a member of it? The project's own networks start from scratch"
+    return any(o not in OWN for o in arch.split('+'))
+
+def is_invariant(arch):
+    "Does a network have the same logit for all flips and rotations of a patch, so that averaging over them is not needed?"
+    return all(getattr(OWN.get(o), 'invariant', False) for o in arch.split('+'))
+
+def arch_text(arch):
+    "The name of a network as people read it: `5 × d4net` for an ensemble of five"
+    names = Counter(arch.split('+'))
+    return ' + '.join(k if n==1 else f'{n} × {k}' for k,n in names.items())
 
 def zero_head(model):
     "Begin with the same logit, 0, for every patch. Libraries draw a classifier for a thousand classes; drawn for one, some are so large that the first steps spoil what was pretrained"
@@ -315,14 +329,50 @@ def zero_head(model):
     return model
 
 def make_model(
-    arch:str,             # A name of arch_names
+    arch:str,             # A name of arch_names, or those of the members of an ensemble with + between them
     pretrained:bool=False,# Start with ImageNet weights? Fetched once; the project's own networks have none
 )->nn.Module:             # Takes float N×3×96×96, gives N×1 logits
     "Make a network by its name; raises `ValueError` for an unknown one, `ConnectionError` without its weights"
     check_arch(arch)
+    if '+' in arch: return ensemble_of([make_model(o, pretrained) for o in arch.split('+')])
     if arch in OWN: return OWN[arch]()
     try: return zero_head((_torchvision if arch in TORCHVISION else _timm)(arch, pretrained))
     except Exception as e:
         if not pretrained: raise
         where = '' if isinstance(e, ConnectionError) else f', put them into {torch.hub.get_dir()}/checkpoints'
         raise ConnectionError(f"The ImageNet weights of {arch} can't be fetched ({str(e) or type(e).__name__}). Go online once{where}, or train from scratch with --no-pretrained") from e
+
+# %% ../nbs/12_model.ipynb #f73ebc8e
+class Ensemble(nn.Module):
+    "N×3×96×96 to N×1 logits: the sum of `weight`·member(x·`scale`+`offset`) over the members"
+    def __init__(self,
+        members:list, # Networks that take N×3×96×96 and give N×1 logits
+    ):
+        super().__init__()
+        self.members,self.invariant = nn.ModuleList(members),all(getattr(o, 'invariant', False) for o in members)
+        k = len(members)
+        self.register_buffer('weight', torch.full((k,), 1/k)) # Of each member
+        self.register_buffer('scale', torch.ones(k, 3))       # What its channels are multiplied by
+        self.register_buffer('offset', torch.zeros(k, 3))     # What is added to them
+
+    def each(self, f, x):
+        "The sum of `f(member, x)`, weighted"
+        return sum(w*f(m, x*a[:,None,None]+b[:,None,None]) for m,w,a,b in zip(self.members, self.weight, self.scale, self.offset))
+
+    def forward(self, x): return self.each(lambda m, x: m(x), x)
+
+class SlidingEnsemble(Ensemble):
+    "An `Ensemble` of `Sliding` networks, which takes regions, too; see `Sliding.dense`"
+    def __init__(self, members):
+        super().__init__(members)
+        self.stride = math.lcm(*(o.stride for o in members))
+
+    def dense(self, x, stride=None):
+        "Logits of all windows of a region at once"
+        return self.each(lambda m, x: m.dense(x, stride or self.stride), x)
+
+def ensemble_of(
+    members:list, # Networks that take N×3×96×96 and give N×1 logits
+)->Ensemble:
+    "An ensemble with equal weights"
+    return (SlidingEnsemble if all(isinstance(o, Sliding) for o in members) else Ensemble)(members)

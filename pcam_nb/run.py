@@ -58,10 +58,12 @@ class RunData:
         for o in ('train','valid'): check_number(f'data.{o}', getattr(self, o), 0, 1e12, whole=True)
 
 # %% ../nbs/14_run.ipynb #476138d6
+_NAME = '[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}' # Of a network
+
 @dataclass(frozen=True, kw_only=True)
 class RunConfig:
     "What prediction and people need to know of a run; raises `ValueError` for a value of the wrong type or outside its range"
-    arch:str            # Network; see arch_names
+    arch:str            # Network; see arch_names. Of an ensemble, those of its members with + between them
     size:int=SIZE       # Side of a patch, px
     um_per_px:float=UM_PER_PX # µm per px of the training patches
     mean:tuple          # Of each channel over the training patches, 0–1
@@ -74,7 +76,7 @@ class RunConfig:
     versions:dict=field(default_factory=dict)   # Of what it was trained with
 
     def __post_init__(self):
-        if not isinstance(self.arch, str) or not re.fullmatch(r'[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}', self.arch):
+        if not isinstance(self.arch, str) or not re.fullmatch(rf'{_NAME}(\+{_NAME}){{0,15}}', self.arch):
             raise ValueError(f'arch is {_short(self.arch)}: it should be the name of a network')
         check_number('size', self.size, SIZE, SIZE, whole=True)
         check_number('um_per_px', self.um_per_px, .01, 100)
@@ -240,22 +242,22 @@ class Run:
 
     @_part('split')
     def split(self)->pd.DataFrame:
-        "Which patch is for training, which for validation: `id`, `label`, `slide`, `part` ('train' or 'valid')"
+        "Which patch is for training, which for validation: `id`, `label`, `slide`, `part`: 'train', 'valid', or 'both' where members of an ensemble differ"
         with _checked(self.file('split')) as file:
             df = read_table(file, dict(label=(0,1)), ('id','slide','part'))
-            odd = df.part[~df.part.isin(['train','valid'])]
-            if len(odd): raise ValueError(f'the part {_short(odd.iloc[0])} is neither train nor valid')
+            odd = df.part[~df.part.isin(['train','valid','both'])]
+            if len(odd): raise ValueError(f'the part {_short(odd.iloc[0])} is not train, valid or both')
             if df.id.duplicated().any(): raise ValueError('an id comes twice')
         return df
 
     def part_of(self, table)->pd.Series:
-        "The split of each patch of `table`, 'train' or 'valid'; missing for those that the run hasn't seen"
-        return table.id.map(self.split.set_index('id').part)
+        "The split of each patch of `table`: 'valid' for those that nothing was trained on, else 'train'; missing for those that the run hasn't seen"
+        return table.id.map(self.split.set_index('id').part.replace('both', 'train'))
 
     @property
     def trained(self)->pd.DataFrame:
-        "The rows of the split that are for training"
-        return self.split[self.split.part=='train']
+        "The rows of the split that are for training, if only of some members of an ensemble"
+        return self.split[self.split.part!='valid']
 
     @_part('valid', 'config', 'split')
     def valid(self)->pd.DataFrame:
@@ -263,7 +265,7 @@ class Run:
         with _checked(self.file('valid')) as file:
             df = read_table(file, dict(label=(0,1), logit=(-1e30,1e30)), ('id','slide'))
             if not df.label.isin((0,1)).all(): raise ValueError('a label is neither 0 nor 1')
-            if self.has('split') and sorted(df.id)!=sorted(self.split.id[self.split.part=='valid']): raise ValueError('its patches are others than those for validation in split.csv')
+            if self.has('split') and sorted(df.id)!=sorted(self.split.id[self.split.part!='train']): raise ValueError('its patches are others than those for validation in split.csv')
         return df.assign(label=df.label.astype(int), probability=calibrated(df.logit, self.config.temperature))
 
     @property

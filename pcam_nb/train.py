@@ -57,6 +57,7 @@ class Recipe:
 
     def __post_init__(self):
         check_arch(self.arch)
+        if '+' in self.arch: raise ValueError(f'{self.arch} is an ensemble: train its members, and join them with pcam_ensemble')
         check_precision(self.precision)
         ranges = [('epochs',1,10_000), ('bs',2,65_536), ('patience',0,10_000), ('accumulate',1,1000), ('stain',0,.9), ('wd',0,10),
                   ('smooth',0,.5), ('average',0,.99999), ('shift',0,32), ('context_swap',0,1), ('strong_stain',0,1)]
@@ -264,21 +265,23 @@ def train(
     cache:str='auto',   # Where patches are held; see patch_dls
     compile:bool=False, # Compile the network with torch.compile? Takes a minute, worth it for long runs; needs a C++ compiler
     progress:bool=True, # Show a progress bar?
+    splits:tuple=None,  # Row numbers of the training and of the validation patches; default: split
+    stats:tuple=None,   # Mean and standard deviation of each channel, 0–1; default: those of the training patches
 )->Run:                 # The run in that folder
     "Train a network and leave a run; raises `ValueError` for data or a recipe that can't work, `FileExistsError` for a used folder"
     recipe,run,joined = recipe or Recipe(),Run(out),join_processes(device)
     with nullcontext() if processes()[0] else only_one(run.path), kept_chance():
         if resume and run.has('config'): recipe = as_begun(recipe, run)
-        _train(store, run, recipe, joined, resume, joined.device if joined else device, cache, compile, progress)
+        splits = split(store.table, recipe.valid, recipe.seed) if splits is None else splits
+        stats = channel_stats(store, splits[0]) if stats is None else stats
+        _train(store, run, recipe, joined, resume, joined.device if joined else device, cache, compile, progress, splits, stats)
     return Run(out)
 
-def _train(store, run, recipe, joined, resume, device, cache, compile, progress):
+def _train(store, run, recipe, joined, resume, device, cache, compile, progress, splits, stats):
     "What `train` does"
     rank,world = processes()
     progress = progress and not rank
-    if recipe.freeze: return _train_frozen(store, run, recipe, resume, device, progress)
-    splits = split(store.table, recipe.valid, recipe.seed)
-    stats = channel_stats(store, splits[0])
+    if recipe.freeze: return _train_frozen(store, run, recipe, resume, device, progress, splits, stats)
     set_seed(recipe.seed)
     dls = patch_dls(store, splits, bs=min(recipe.bs, len(splits[0])//world), device=device, cache=cache, verbose=progress, rank=(rank,world),
                     stats=stats, **recipe.augmentation)
@@ -295,18 +298,16 @@ def _train(store, run, recipe, joined, resume, device, cache, compile, progress)
         finish_run(model, (b[0] for b in learn.dls.valid), run, store, splits)
     if joined: joined.wait_for_everyone()
 
-def _train_frozen(store, run, recipe, resume, device, progress):
+def _train_frozen(store, run, recipe, resume, device, progress, splits, stats):
     "What `train` does with a frozen encoder: features once, beside the store, then a head"
     if processes()[1]>1: raise ValueError('A frozen encoder is evaluated by one process: start pcam_train --freeze without accelerate')
-    splits = split(store.table, recipe.valid, recipe.seed)
-    stats,patience = channel_stats(store, splits[0]),recipe.patience
     set_seed(recipe.seed)
     model = make_model(recipe.arch, recipe.pretrained).eval().to(as_device(device))
     recipe = replace(recipe, precision='fp32')
     _begin(run, run_config(recipe, store, splits, stats), resume, store.table, splits)
     x = encode(model, store, stats, store.path.with_name(f'{store.path.name}.features'), 8 if recipe.d4 else 1, progress=progress)
     tell = (lambda history: tqdm.write(epoch_line(history, recipe.epochs))) if progress else None
-    weight,bias,history = fit_head(x, store.table.label.to_numpy(int), splits, recipe.epochs, patience, recipe.lr or .01, pos_weight=recipe.pos_weight,
+    weight,bias,history = fit_head(x, store.table.label.to_numpy(int), splits, recipe.epochs, recipe.patience, recipe.lr or .01, pos_weight=recipe.pos_weight,
                                    smooth=recipe.smooth, seed=recipe.seed, tell=tell)
     with torch.no_grad():
         classifier(model).weight.copy_(torch.from_numpy(weight)[None])

@@ -850,4 +850,9 @@ d = { 'settings': { 'branch': 'main',
                                 'pcam_nb.upload.read_upload': ('upload.html#read_upload', 'pcam_nb/upload.py'),
                                 'pcam_nb.upload.sentence': ('upload.html#sentence', 'pcam_nb/upload.py'),
                                 'pcam_nb.upload.work_folder': ('upload.html#work_folder', 'pcam_nb/upload.py'),
-                                'pcam_nb.upload.zip_entries': ('upload.html#zip_entries', 'pcam_nb/upload.py')}}}
+                                'pcam_nb.upload.zip_entries': ('upload.html#zip_entries', 'pcam_nb/upload.py')},
+            'pcam_nb.weights': { 'pcam_nb.weights._in_order': ('weights.html#_in_order', 'pcam_nb/weights.py'),
+                                 'pcam_nb.weights._translated': ('weights.html#_translated', 'pcam_nb/weights.py'),
+                                 'pcam_nb.weights.head_names': ('weights.html#head_names', 'pcam_nb/weights.py'),
+                                 'pcam_nb.weights.load_weights': ('weights.html#load_weights', 'pcam_nb/weights.py'),
+                                 'pcam_nb.weights.read_weights': ('weights.html#read_weights', 'pcam_nb/weights.py')}}}

@@ -53,24 +53,22 @@ def _splits(runs):
     part = np.where(~table.id.isin(held.index), 'train', np.where(table.id.isin(trained), 'both', 'valid'))
     return table.assign(part=part), table[part!='train'].assign(logit=lambda o: o.id.map(held))
 
-def _fill(run, runs, config, table, valid):
-    "Write what a run has, from those that it joins"
-    prints = pd.concat([pd.DataFrame(o.fingerprints, index=o.trained.id) for o in runs])
-    prints = prints[~prints.index.duplicated()].loc[table.id[table.part!='valid']].to_numpy(np.float16)
+def _fill(run, runs, recipe):
+    "Write what a run has, from those that it joins; `recipe` says how they were trained"
+    first,(table,valid) = runs[0].config,_splits(runs)
+    if valid.label.nunique()<2: raise ValueError('The runs hold out no patches of both classes')
     y,logit = valid.label.to_numpy(int),valid.logit.to_numpy()
-    temperature = fit_temperature(logit, y)
+    trained = table.id[table.part!='valid']
+    config = replace(first, arch='+'.join(o.config.arch for o in runs), temperature=fit_temperature(logit, y), recipe=recipe,
+                     data=replace(first.data, train=len(trained), valid=len(valid)))
+    prints = pd.concat([pd.DataFrame(o.fingerprints, index=o.trained.id) for o in runs])
+    prints = prints[~prints.index.duplicated()].loc[trained].to_numpy(np.float16)
     history = pd.concat([o.history for o in runs]).drop(columns='strength', errors='ignore').groupby('epoch', as_index=False).mean()
     epoch = round(float(np.mean([o.metrics['epoch'] for o in runs])))
     weights = st.save({k:v.contiguous() for k,v in join_models(runs).state_dict().items()})
+    run.path.mkdir(parents=True, exist_ok=True)
     run.write(split=table, weights=weights, metrics=dict(epoch=epoch, **valid_metrics(y, logit)), history=history, fingerprints=prints,
-              config=replace(config, temperature=temperature), valid=valid) # The last says that the run is whole
-
-def _joined_config(runs, recipe):
-    "How runs that are joined are described"
-    first,(table,_) = runs[0].config,_splits(runs)
-    n = table.part.value_counts().reindex(['train','valid','both'], fill_value=0)
-    data = replace(first.data, train=int(n.train+n.both), valid=int(n.valid+n.both))
-    return replace(first, arch='+'.join(o.config.arch for o in runs), temperature=1., data=data, recipe=recipe)
+              config=config, valid=valid) # The last says that the run is whole
 
 def join_runs(
     runs:list,    # Two or more runs of the same store, or their folders; ensembles may be among them
@@ -83,10 +81,7 @@ def join_runs(
         check_new(run.path)
         recipes = [o.config.recipe for o in runs]
         recipe = {k:v for k,v in recipes[0].items() if all(o.get(k)==v for o in recipes)} | dict(members=', '.join(o.path.resolve().name for o in runs))
-        config,(table,valid) = _joined_config(runs, recipe),_splits(runs)
-        if valid.label.nunique()<2: raise ValueError('The runs hold out no patches of both classes')
-        run.path.mkdir(parents=True, exist_ok=True)
-        _fill(run, runs, config, table, valid)
+        _fill(run, runs, recipe)
     return Run(out)
 
 # %% ../nbs/19_ensemble.ipynb #cc059c46
@@ -113,5 +108,5 @@ def train_folds(
             if part.has('valid'): continue # Whole already
             if progress and first: tqdm.write(f'Fold {k+1} of {folds}: {len(split[0]):,} patches to train with, {len(split[1]):,} held out')
             train(store, part.path, recipe, part.has('config'), progress=progress, splits=split, stats=stats, **kwargs)
-        if first and not run.has('valid'): _fill(run, parts, _joined_config(parts, config.recipe), *_splits(parts))
+        if first and not run.has('valid'): _fill(run, parts, config.recipe)
     return Run(out)

@@ -21,6 +21,7 @@ from .model import arch_text, check_arch, is_invariant, make_model
 from .run import as_config, calibrated, Run, RunConfig
 from .source import ImageFolder, Source
 from .store import BadData, sized, Store, to_size
+from .weights import not_finite
 
 # %% ../nbs/17_infer.ipynb #89edbb1e
 class NotFinite(ValueError): "A network that holds, or gives, NaN or infinity"
@@ -41,8 +42,7 @@ def load_model(run):
     if odd: raise ValueError(f"'{file}' is damaged ({odd[0]} holds {str(weights[odd[0]].dtype).removeprefix('torch.')}). Copy it again, or train again")
     model = make_model(config.arch)
     model.load_state_dict(weights)
-    bad = [k for k,v in weights.items() if v.is_floating_point() and not v.float().isfinite().all()] # Numbers of 8 bits can't be asked
-    if bad: raise NotFinite(f"'{file}' holds NaN or infinity ({bad[0]}). Copy it again, or train again with a smaller learning rate")
+    if bad:=not_finite(weights): raise NotFinite(f"'{file}' holds NaN or infinity ({bad[0]}). Copy it again, or train again with a smaller learning rate")
     return model.eval().to(memory_format=torch.channels_last)
 
 def finite(

@@ -6,8 +6,8 @@
 __all__ = ['WIDTHS', 'VIEWS', 'AFTER', 'INVERSE', 'D4_WIDTHS', 'TORCHVISION', 'OWN', 'CentrePool', 'PatchHead', 'map_side',
            'TexturePool', 'Sliding', 'conv_bn', 'view', 'stages', 'PatchCNN', 'LiftingConv', 'flip_rotate_map',
            'D4Conv', 'D4BatchNorm', 'D4Pool', 'd4_bn', 'D4Net', 'Customised', 'arch_names', 'check_arch',
-           'takes_pretrained', 'is_invariant', 'arch_text', 'zero_head', 'make_model', 'Ensemble', 'SlidingEnsemble',
-           'ensemble_of']
+           'takes_pretrained', 'is_invariant', 'arch_text', 'heads_of', 'zero_head', 'make_model', 'Ensemble',
+           'SlidingEnsemble', 'ensemble_of']
 
 # %% ../nbs/12_model.ipynb #36944221
 import difflib, importlib, math, urllib.error, urllib.request
@@ -319,10 +319,15 @@ def arch_text(arch):
     names = Counter(arch.split('+'))
     return ' + '.join(k if n==1 else f'{n} × {k}' for k,n in names.items())
 
+def heads_of(model):
+    "The modules that are the classifier of a network: one, or several of a distilled transformer"
+    if hasattr(model, 'get_classifier'): heads = model.get_classifier()
+    else: heads = model.head if hasattr(model, 'head') else model[-1]
+    return list(heads) if isinstance(heads, (tuple,list)) else [heads]
+
 def zero_head(model):
     "Begin with the same logit, 0, for every patch. Libraries draw a classifier for a thousand classes; drawn for one, some are so large that the first steps spoil what was pretrained"
-    heads = model.get_classifier() if hasattr(model, 'get_classifier') else model[-1]
-    for o in (m for head in (heads if isinstance(heads, (tuple,list)) else [heads]) for m in head.modules()):
+    for o in (m for head in heads_of(model) for m in head.modules()):
         if 1 in (getattr(o, 'out_features', 0), getattr(o, 'out_channels', 0)):
             nn.init.zeros_(o.weight)
             if o.bias is not None: nn.init.zeros_(o.bias)

@@ -58,7 +58,8 @@ def check_parts(file):
     if file.suffix.lower()=='.mrxs': missing = [o for o in [file.with_suffix(''), file.with_suffix('')/'Slidedat.ini'] if not o.exists()][:1]
     if file.suffix.lower()=='.jpg' and re.search(r'\(\d+,\d+\)$', file.stem): raise ValueError('is a part of a Hamamatsu slide, whose index (.vms) is missing')
     if file.suffix.lower() in ('.dcm','') and is_file(file):
-        kinds = [kind for uid,kind in map(series_of, filter(_may_be_slide, file.parent.glob('*'))) if uid==series_of(file)[0]!=str(file)]
+        mine,_ = series_of(file)
+        kinds = [kind for uid,kind in map(series_of, filter(_may_be_slide, file.parent.glob('*'))) if uid==mine!=str(file)]
         if kinds and all('RESAMPLED' in o or 'VOLUME' not in o for o in kinds):
             raise ValueError('lacks the instance of full resolution: there are only levels that were made from it')
     if missing: raise ValueError(f"lacks {'a part' if len(missing)==1 else f'{len(missing)} parts'}: {', '.join(o.name for o in missing[:3])}{', …' if len(missing)>3 else ''} should lie beside it")

@@ -57,7 +57,7 @@ class Recipe:
 
     def __post_init__(self):
         check_arch(self.arch)
-        if '+' in self.arch: raise ValueError(f'{self.arch} is an ensemble: train its members, and join them with pcam_ensemble')
+        if '+' in self.arch: raise ValueError(f'{self.arch} is an ensemble: train its members, and join them with join_runs')
         check_precision(self.precision)
         ranges = [('epochs',1,10_000), ('bs',2,65_536), ('patience',0,10_000), ('accumulate',1,1000), ('stain',0,.9), ('wd',0,10),
                   ('smooth',0,.5), ('average',0,.99999), ('shift',0,32), ('context_swap',0,1), ('strong_stain',0,1)]

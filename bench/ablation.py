@@ -6,7 +6,7 @@ from functools import partial
 
 from accuracy import compare
 from contenders import project, training_arguments
-from pcam_nb.model import TexturePool
+from pcam_nb.cnn import TexturePool
 import torch
 from torch import nn
 

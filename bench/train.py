@@ -9,7 +9,8 @@ from peers import fastai_dls
 import numpy as np, torch
 from fastai.vision.all import Callback, CrossEntropyLossFlat, Learner, accuracy, set_seed
 from pcam_nb.data import patch_dls
-from pcam_nb.model import Sliding, make_model
+from pcam_nb.cnn import Sliding
+from pcam_nb.model import make_model
 from pcam_nb.store import open_store
 from pcam_nb.learner import choose_precision, patch_learner
 

@@ -10,9 +10,10 @@ import html, json, re
 from pathlib import Path
 
 import pandas as pd
+from .arch import arch_text, members_of
 from .core import is_file, read_json, sweep, write_text
 from .evaluate import metrics_table, points_table, SHOWN
-from .model import arch_text, takes_pretrained
+from .model import takes_pretrained
 from .run import Run, whole_recipe
 
 # %% ../nbs/25_card.ipynb #bc4a01e4
@@ -58,7 +59,7 @@ def _metadata(c, found, valid):
     rows = [f'    - type: {k}\n      value: {v:.4f}' for k,v in shown.items()]
     where = json.dumps(found['data'] if found else f'validation part of {c.data.source}')
     return '\n'.join(['---', 'library_name: pcam_nb', 'pipeline_tag: image-classification', 'license: other', 'tags:',
-        *(f'- {o}' for o in ('histopathology','pathology','cancer','lymph-node',*dict.fromkeys(c.arch.split('+')))), 'model-index:', f'- name: {arch_text(c.arch)}',
+        *(f'- {o}' for o in ('histopathology','pathology','cancer','lymph-node',*dict.fromkeys(o.name for o in members_of(c.arch)))), 'model-index:', f'- name: {arch_text(c.arch)}',
         '  results:', '  - task:', '      type: image-classification', '    dataset:', f'      name: {where}', '      type: histopathology-patches', '    metrics:', *rows, '---'])
 
 def plain_text(o):

@@ -13,13 +13,14 @@ from pathlib import Path
 import numpy as np, pandas as pd, safetensors.torch as st, torch
 from tqdm.auto import tqdm
 from .core import only_one, processes
-from .data import channel_stats, split_folds
+from .data import split_folds
 from .features import valid_metrics
 from .infer import load_model
 from .model import Ensemble, ensemble_of
+from .recipe import Recipe, recipe_start, recipe_stats
 from .run import Run
 from .store import Store
-from .train import check_new, fit_temperature, Recipe, run_config, start_run, train
+from .train import check_new, fit_temperature, run_config, start_run, train
 
 # %% ../nbs/19_ensemble.ipynb #26e00f44
 def join_models(
@@ -96,8 +97,9 @@ def train_folds(
 )->Run:                 # Of the ensemble; the runs of its members are in the folder `folds` inside
     "Train a network for each fold, and join them; raises what `train` and `split_folds` raise"
     recipe,run,first = recipe or Recipe(),Run(out),not processes()[0]
-    splits,stats = split_folds(store.table, folds, recipe.seed),channel_stats(store, np.arange(len(store)))
-    config = run_config(recipe, store, splits[0], stats)
+    splits,start = split_folds(store.table, folds, recipe.seed),recipe_start(recipe)
+    stats = recipe_stats(recipe, start, store, np.arange(len(store)))
+    config = run_config(recipe, store, splits[0], stats, start.arch)
     config = replace(config, recipe=dict(config.recipe, folds=folds))
     with only_one(run.path) if first else nullcontext():
         if first:

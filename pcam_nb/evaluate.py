@@ -11,12 +11,12 @@ import html, math
 from pathlib import Path
 
 import numpy as np, pandas as pd, sklearn.metrics as skm
+from .arch import arch_text
 from .calibration import brier_parts, plot_reliability
 from .copies import find_copies, store_fingerprints
 from .core import only_one, sweep, write_csv, write_json
 from .infer import Predictor
 from .metrics import ALONE, check_scores, ece, intervals, metrics, plot_curves, plot_scores, unit_numbers
-from .model import arch_text
 from .page import html_page, html_table, plot_history
 from .run import Run, UNKNOWN_SLIDES
 from .store import Store

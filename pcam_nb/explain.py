@@ -12,9 +12,10 @@ import math
 import numpy as np, pandas as pd, torch, torch.nn.functional as F
 from matplotlib import colormaps
 from torch import nn
+from .cnn import PatchHead, Sliding
 from .core import CENTRE, LABELS, SIZE
 from .infer import check_patches, Predictor
-from .model import Ensemble, PatchHead, Sliding
+from .model import Ensemble
 from .page import draw_centre, html_table, Plot
 
 # %% ../nbs/26_explain.ipynb #d4893a38

@@ -14,10 +14,11 @@ import numpy as np, pandas as pd, torch
 from fastcore.basics import patch
 from safetensors import safe_open, SafetensorError
 from safetensors.torch import load_file
+from .arch import arch_text
 from .augment import keep_memory, normalise, to_planes, trim_memory, flip_rotate
 from .core import as_device, is_file, need, parse_json, patch_bar, prefetch, reading, SIZE, sweep, write_csv
 from .image import read_image
-from .model import arch_text, check_arch, is_invariant, make_model
+from .model import check_arch, is_invariant, make_model
 from .run import as_config, calibrated, Run, RunConfig
 from .source import ImageFolder, Source
 from .store import BadData, sized, Store, to_size

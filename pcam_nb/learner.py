@@ -8,12 +8,13 @@ __all__ = ['METRICS', 'PatchLoss', 'patch_metrics', 'check_precision', 'choose_p
            'AverageWeights', 'kept_model']
 
 # %% ../nbs/15_learner.ipynb #cd3aaa08
-import types, warnings
+import tempfile, types, warnings
 from functools import partial
 
 import sklearn.metrics as skm, torch
 from torch import nn
 from .core import need, processes
+from .finetune import encoder_and_head, layer_groups, layer_rates
 from .model import make_model, takes_pretrained
 
 with warnings.catch_warnings():
@@ -93,10 +94,24 @@ class Bfloat16(Callback):
 # %% ../nbs/15_learner.ipynb #10ad193c
 class PatchLearner(Learner):
     "fastai's Learner, which leaves its network as it was, whatever ends a training: an error, or Ctrl-C, after which fastai calls no callback"
+    layer_decay = 1.
     def fit(self, *args, **kwargs):
         try: return super().fit(*args, **kwargs)
         finally:
             for o in self.cbs: getattr(o, 'restore', noop)()
+
+    def rates(self, lr=None):
+        "Learning rates of the groups of layers: `lr`, by default the learner's own, for the classifier"
+        if self.layer_decay==1: return lr or self.lr
+        return np.array(layer_rates(lr or self.lr, len(self.splitter(self.model)), self.layer_decay))
+
+    def find_lr(self):
+        "The learning rate that a range test suggests (Smith 2017): in the middle of the longest valley of the loss. The network is left as it was"
+        with tempfile.TemporaryDirectory() as folder:
+            was,self.path = self.path,Path(folder) # fastai keeps the weights in a file meanwhile
+            try:
+                with self.no_bar(), self.no_logging(): return float(f'{self.lr_find(show_plot=False).valley:.3g}')
+            finally: self.path = was
 
 def patch_learner(
     dls:DataLoaders,      # From patch_dls
@@ -107,13 +122,17 @@ def patch_learner(
     pos_weight:float=None,# How much more a positive counts; default: as much as a negative
     precision:str='auto', # What the network computes in as it trains; see choose_precision
     cbs=None,             # Callbacks
+    model:nn.Module=None, # Network with the weights to start with; default: made by its name
+    layer_decay:float=1., # Learning rate of a layer, relative to the one above it
 )->Learner:
-    "fastai's Learner: AdamW, binary cross-entropy, and bfloat16 where the device is made for it"
+    "fastai's Learner: AdamW, binary cross-entropy, and bfloat16 where the device is made for it. Its groups are the encoder and the classifier, or, with `layer_decay`, all layers"
     pretrained = pretrained and takes_pretrained(arch)
-    model = make_model(arch, pretrained).to(memory_format=torch.channels_last)
+    model = (make_model(arch, pretrained) if model is None else model).to(memory_format=torch.channels_last)
+    groups = layer_groups if layer_decay!=1 else encoder_and_head
     loss = PatchLoss(pos_weight=None if pos_weight is None else tensor(float(pos_weight)))
     adam = partial(OptimWrapper, opt=partial(torch.optim.AdamW, betas=(.9,.99), fused=True))
-    learn = PatchLearner(dls, model, loss_func=loss, opt_func=adam, lr=lr or (1e-3 if pretrained else 4e-3), wd=wd, metrics=patch_metrics(), cbs=cbs)
+    learn = PatchLearner(dls, model, loss_func=loss, opt_func=adam, lr=lr or (1e-3 if pretrained else 4e-3), wd=wd, metrics=patch_metrics(), splitter=groups, cbs=cbs)
+    learn.layer_decay = layer_decay
     return learn.add_cb(Bfloat16()) if choose_precision(precision, dls.device)=='bf16' else learn
 
 # %% ../nbs/15_learner.ipynb #0baa1f68

@@ -14,6 +14,7 @@ from functools import wraps
 from pathlib import Path
 
 import numpy as np, pandas as pd
+from .arch import members_of
 from .core import csv_fault, is_file, read_json, reading, SIZE, UM_PER_PX, write_bytes, write_json, write_text
 from .page import html_table, plot_html, plot_history
 from .store import read_array, save_array
@@ -58,12 +59,10 @@ class RunData:
         for o in ('train','valid'): check_number(f'data.{o}', getattr(self, o), 0, 1e12, whole=True)
 
 # %% ../nbs/14_run.ipynb #476138d6
-_NAME = '[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}' # Of a network
-
 @dataclass(frozen=True, kw_only=True)
 class RunConfig:
     "What prediction and people need to know of a run; raises `ValueError` for a value of the wrong type or outside its range"
-    arch:str            # Network; see arch_names. Of an ensemble, those of its members with + between them
+    arch:str            # Network, as Arch writes it. Of an ensemble, those of its members with + between them
     size:int=SIZE       # Side of a patch, px
     um_per_px:float=UM_PER_PX # µm per px of the training patches
     mean:tuple          # Of each channel over the training patches, 0–1
@@ -76,8 +75,8 @@ class RunConfig:
     versions:dict=field(default_factory=dict)   # Of what it was trained with
 
     def __post_init__(self):
-        if not isinstance(self.arch, str) or not re.fullmatch(rf'{_NAME}(\+{_NAME}){{0,15}}', self.arch):
-            raise ValueError(f'arch is {_short(self.arch)}: it should be the name of a network')
+        try: members_of(self.arch)
+        except ValueError: raise ValueError(f'arch is {_short(self.arch)}: it should be the name of a network') from None
         check_number('size', self.size, SIZE, SIZE, whole=True)
         check_number('um_per_px', self.um_per_px, .01, 100)
         for name,low in dict(mean=0, std=1e-4).items(): self._channels(name, low)
@@ -121,7 +120,8 @@ def as_config(
 
 
 # %% ../nbs/14_run.ipynb #96b6abda
-THEN = dict(accumulate=1, smooth=0., average=0., shift=0, context_swap=0., strong_stain=0., precision='fp32', freeze=False) # What a recipe without the key meant
+THEN = dict(accumulate=1, smooth=0., average=0., shift=0, context_swap=0., strong_stain=0., precision='fp32', freeze=False,
+            weights='', init='', size=None, stats='data', head_first=False, layer_decay=1.) # What a recipe without the key meant
 
 def whole_recipe(config):
     "The recipe of a run, with what it didn't know as it was then"

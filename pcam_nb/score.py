@@ -11,9 +11,9 @@ import math
 import numpy as np, torch
 from fastcore.basics import patch
 from .augment import flip_rotate
+from .cnn import INVERSE
 from .core import CENTRE, patch_bar, prefetch, SIZE
 from .infer import finite, Predictor
-from .model import INVERSE
 from .scan import CELL, Scan
 
 # %% ../nbs/33_score.ipynb #c867dd5d

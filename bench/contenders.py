@@ -12,9 +12,10 @@ import torch.nn.functional as F
 from fastai.vision.all import Callback, CancelFitException, CancelValidException, resnet18, set_seed, vision_learner
 from PIL import Image
 from pcam_nb.augment import normalise, to_planes, flip_rotate
-from pcam_nb.data import channel_stats, patch_dls
+from pcam_nb.data import patch_dls
 from pcam_nb.learner import kept_model, patch_learner
-from pcam_nb.train import Recipe, recipe_callbacks
+from pcam_nb.recipe import first_lr, Recipe, recipe_start, recipe_stats
+from pcam_nb.train import recipe_callbacks
 
 LONG = 1000 # Epochs, when time is what ends a training
 
@@ -54,7 +55,7 @@ class Budget(Callback):
 def fit(learn, args):
     "Train `learn` for the minutes or epochs that are asked for; the epochs that it had, and the seconds"
     budget = Budget(0 if args.epochs else 60*args.minutes, Clock(args.pause))
-    with learn.no_bar(), learn.no_logging(): learn.fit_one_cycle(args.epochs or LONG, learn.lr, cbs=budget)
+    with learn.no_bar(), learn.no_logging(): learn.fit_one_cycle(args.epochs or LONG, learn.rates() if hasattr(learn, 'rates') else learn.lr, cbs=budget)
     return args.epochs or learn.train_iter/len(learn.dls.train), budget.clock.seconds()
 
 
@@ -71,10 +72,10 @@ def predict(net, x, tta=1, bs=32):
 def with_recipe(recipe, change, path, store, tr, va, args):
     "Train a network of the project by `recipe`, after `change(network)`"
     set_seed(recipe.seed)
-    stats = channel_stats(store, tr)
+    start = recipe_start(recipe)
+    stats = recipe_stats(recipe, start, store, tr)
     dls = patch_dls(store, (tr,va), bs=recipe.bs, device='cpu', stats=stats, verbose=False, **recipe.augmentation)
-    learn = patch_learner(dls, recipe.arch, False, recipe.lr, recipe.wd, recipe.pos_weight, recipe.precision)
-    learn.model = change(learn.model).to(memory_format=torch.channels_last)
+    learn = patch_learner(dls, lr=first_lr(recipe), wd=recipe.wd, pos_weight=recipe.pos_weight, precision=recipe.precision, model=change(start.make()), layer_decay=recipe.layer_decay)
     learn.add_cbs(recipe_callbacks(recipe, recipe.bs))
     spent = fit(learn, args)
     return kept_model(learn), lambda x: normalise(to_planes(torch.from_numpy(x)), *stats), *spent

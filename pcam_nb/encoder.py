@@ -23,11 +23,6 @@ class Start:
     pretrained:bool=False # With the weights of the library that makes it?
     stats:tuple=None      # Mean and standard deviation of each channel that the weights were trained with, if they are to be kept
 
-    @property
-    def scratch(self):
-        "Does it start without any training?"
-        return not (self.weights or self.pretrained)
-
     def make(self):
         "The network with its weights; raises `ConnectionError`, `FileNotFoundError` or `ValueError` if they can't be had or are another network's"
         model = make_model(self.arch, self.pretrained and not self.weights)

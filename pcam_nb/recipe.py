@@ -77,6 +77,11 @@ class Recipe:
             raise ValueError(f'{self.arch} starts from scratch: there is nothing in it to freeze. Choose a network with ImageNet weights, such as resnet18')
 
     @property
+    def scratch(self):
+        "Does the network start without any training?"
+        return not (self.init or self.weights or self.pretrained and (self.named_elsewhere or takes_pretrained(self.arch)))
+
+    @property
     def named_elsewhere(self):
         "Is the network one of a table or place, not of `make_model`?"
         return self.arch in ENCODERS or ':' in self.arch
@@ -113,8 +118,7 @@ def recipe_stats(
 
 def first_lr(
     recipe:Recipe,
-    start:Start, # Of the recipe
 )->float:
     "The largest learning rate, if it need not be looked for"
     if recipe.lr not in (None,'auto'): return recipe.lr
-    return .01 if recipe.freeze else 4e-3 if start.scratch else 1e-3
+    return .01 if recipe.freeze else 4e-3 if recipe.scratch else 1e-3

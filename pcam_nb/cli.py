@@ -13,7 +13,7 @@ from pathlib import Path
 
 from .command import command, say
 from .core import only_one, sweep, write_json
-from .prepare import check_evaluable, check_writable, in_turn, print_metrics, report_skipped, store_for
+from .prepare import check_evaluable, check_writable, in_turn, print_metrics, report_skipped, store_for, unlabelled_store
 
 # %% ../nbs/47_cli.ipynb #2bb37b21
 @command
@@ -130,9 +130,9 @@ def pcam_train(
     recipe = Recipe(**{o.name:given[o.name] for o in fields(Recipe)})
     if not resume and not processes()[0]: check_new(out) # Others may come when the first has begun
     with in_turn(device): packed = store_for(data, out, store, 'train', slides, labels, resize, skip_bad)
-    if unlabelled: unlabelled = store_for(unlabelled, out, part='test', resize=resize, skip_bad=skip_bad)
-    if folds: run = train_folds(packed, out, recipe, folds, resume, device=device, cache=cache, compile=compile, unlabelled=unlabelled or None)
-    else: run = train(packed, out, recipe, resume, device, cache, compile, unlabelled=unlabelled or None)
+    with in_turn(device): more = unlabelled_store(unlabelled, out, resize, skip_bad)
+    if folds: run = train_folds(packed, out, recipe, folds, resume, device=device, cache=cache, compile=compile, unlabelled=more)
+    else: run = train(packed, out, recipe, resume, device, cache, compile, unlabelled=more)
     m = run.metrics
     about = f'{folds} networks, each patch by the one that held it out' if folds else f"Best epoch {m['epoch']+1}"
     say(f"{about}: validation AUC {m['auc']:.4f}, accuracy {m['accuracy']:.4f}, precision {m['precision']:.4f}, recall {m['recall']:.4f}, F1 {m['f1']:.4f}",

@@ -8,10 +8,10 @@ __all__ = ['pcam_sample', 'pcam_fetch', 'pcam_explore', 'pcam_train', 'pcam_ense
 
 # %% ../nbs/47_cli.ipynb #90649d20
 import shutil, sys
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 
-from .command import command, say
+from .command import command, given_options, is_quiet, say
 from .core import only_one, sweep, write_json
 from .prepare import check_evaluable, check_writable, in_turn, print_metrics, report_skipped, store_for, unlabelled_store
 
@@ -88,6 +88,7 @@ def pcam_train(
     size:int=None,         # Side of what the network is fed, px; patches are resized to it (default: 96, or what a vision transformer was made for)
     stats:str='auto',      # Mean and standard deviation of the channels: data, encoder (what its weights were trained with), or auto (encoder, if it is frozen or a pathology encoder)
     freeze:bool=False,     # Freeze the encoder, and train a linear head on its features, which are kept beside the store; --no-freeze trains the whole network
+    runs:int=1,            # With --freeze: fit so many heads, of different seeds, and average them
     head_first:bool=False, # Fit the classifier on the frozen encoder before the whole network is trained
     layer_decay:float=1.,  # Learning rate of each layer, relative to the one above it, 0.1–1
     distill:str='',        # Folder of the run of a teacher, whose probabilities are learned
@@ -105,7 +106,7 @@ def pcam_train(
     context_swap:float=0., # Fraction of the training patches that get the context of another (all but the centre 32×32), 0–1
     strong_stain:float=.05, # Fraction of the training patches with strong stain augmentation (half to twice as strong), 0–1
     precision:str='auto',  # Precision of the training: fp32, bf16, or auto (bf16 where the device has instructions for it)
-    resume:bool=False,     # Resume the run in --out
+    resume:bool=False,     # Resume the run in --out with the options that it was started with; with more --epochs, train it on
     slides:str=None,       # CSV file with the columns id and wsi, the slide of each patch (default: slides.csv in the folder, if there)
     labels:str=None,       # CSV file with the columns id and label (default: train_labels.csv or test_labels.csv in the folder)
     store:str='',          # Folder for the packed patches (default: beside --out)
@@ -117,22 +118,29 @@ def pcam_train(
 ):
     """Train a network on labelled patches, and keep the weights of the epoch with the best validation AUC
     Example: pcam_train data --arch d4net --epochs 20 --out run"""
-    given = dict(locals())
+    asked = dict(locals())
     from pcam_nb.encoder import check_start
     if not init: check_start(arch) # Before fastai is loaded, and before packing, which takes longer
     from pcam_nb.core import as_device, processes
     from pcam_nb.data import check_cache, check_valid
     from pcam_nb.ensemble import train_folds
-    from pcam_nb.train import check_new, Recipe, train
+    from pcam_nb.run import Run
+    from pcam_nb.train import check_new, Recipe, resumed_recipe, train
     check_valid(valid)
     as_device(device)
     check_cache(cache)
-    recipe = Recipe(**{o.name:given[o.name] for o in fields(Recipe)})
+    recipe = Recipe(**{o.name:asked[o.name] for o in fields(Recipe) if o.name!='unlabelled'}) if not resume else None
     if not resume and not processes()[0]: check_new(out) # Others may come when the first has begun
-    with in_turn(device): packed = store_for(data, out, store, 'train', slides, labels, resize, skip_bad)
-    with in_turn(device): more = unlabelled_store(unlabelled, out, resize, skip_bad)
-    if folds: run = train_folds(packed, out, recipe, folds, resume, device=device, cache=cache, compile=compile, unlabelled=more)
-    else: run = train(packed, out, recipe, resume, device, cache, compile, unlabelled=more)
+    with in_turn(device): packed,more = store_for(data, out, store, 'train', slides, labels, resize, skip_bad),unlabelled_store(unlabelled, out, resize, skip_bad)
+    if more: asked['unlabelled'] = str(more.path)
+    if resume:
+        new = {o.name for o in fields(Recipe)} & (given_options() or set())
+        begun = Run(out)
+        begun.file('config')
+        recipe,folds = resumed_recipe(begun, **{k:asked[k] for k in new}),begun.config.recipe.get('folds', 0)
+    else: recipe = replace(recipe, unlabelled=asked['unlabelled'])
+    if folds: run = train_folds(packed, out, recipe, folds, resume, not is_quiet(), device=device, cache=cache, compile=compile)
+    else: run = train(packed, out, recipe, resume, device, cache, compile, not is_quiet())
     m = run.metrics
     about = f'{folds} networks, each patch by the one that held it out' if folds else f"Best epoch {m['epoch']+1}"
     say(f"{about}: validation AUC {m['auc']:.4f}, accuracy {m['accuracy']:.4f}, precision {m['precision']:.4f}, recall {m['recall']:.4f}, F1 {m['f1']:.4f}",
@@ -354,6 +362,7 @@ def _demo(out, train, test, epochs, seed):
 def main():
     "Run the command that the first argument names"
     name = sys.argv[1] if len(sys.argv)>1 else ''
+    if not name.startswith('pcam_'): name = f'pcam_{name}'
     names = [o for o in globals() if o.startswith('pcam_') and callable(globals()[o])]
     if name not in names: sys.exit(f"There is no command {name!r}. Choose {', '.join(names)}")
     del sys.argv[1]

@@ -20,7 +20,7 @@ from .model import Ensemble, ensemble_of
 from .recipe import Recipe, recipe_start, recipe_stats
 from .run import Run
 from .store import Store
-from .train import check_new, fit_temperature, run_config, start_run, train
+from .train import check_new, fit_temperature, run_config, start_run, train, train_on
 
 # %% ../nbs/19_ensemble.ipynb #26e00f44
 def join_models(
@@ -104,10 +104,11 @@ def train_folds(
     with only_one(run.path) if first else nullcontext():
         if first:
             start_run(run, config, resume)
-            if not resume: run.write(config=config)
+            if resume: train_on(run, config)
+            else: run.write(config=config)
         parts = [Run(run/'folds'/str(k+1)) for k in range(folds)]
         for k,(part,split) in enumerate(zip(parts, splits)):
-            if part.has('valid'): continue # Whole already
+            if part.has('valid') and part.config.recipe['epochs']>=recipe.epochs: continue # Whole already
             if progress and first: tqdm.write(f'Fold {k+1} of {folds}: {len(split[0]):,} patches to train with, {len(split[1]):,} held out')
             train(store, part.path, recipe, part.has('config'), progress=progress, splits=split, stats=stats, **kwargs)
         if first and not run.has('valid'): _fill(run, parts, config.recipe)

@@ -62,12 +62,14 @@ def fit_classifier(
     views:int=1,         # 1: patches as they lie; 8: all flips and rotations
     epochs:int=20,
     progress:bool=True,  # Show a progress bar?
+    runs:int=1,          # Heads of so many seeds, whose weights are averaged
+    seed:int=0,          # Of the first
     **kwargs,            # For fit_head
-)->list:                 # A row an epoch
+)->list:                 # Of each head, a row an epoch
     "Fit the classifier of a network on its own features, which are kept beside the store"
-    x = encode(model, store, stats, Path(store.path).with_name(f'{store.path.name}.features'), views, progress=progress)
-    weight,bias,history = fit_head(x, store.table.label.to_numpy(int), splits, epochs, **kwargs)
-    with torch.no_grad():
-        classifier(model).weight.copy_(torch.from_numpy(np.asarray(weight))[None])
-        classifier(model).bias.fill_(bias)
-    return history
+    x,y = encode(model, store, stats, Path(store.path).with_name(f'{store.path.name}.features'), views, progress=progress),store.table.label.to_numpy(int)
+    heads = [fit_head(x, y, splits, epochs, seed=seed+i, **kwargs) for i in range(runs)]
+    with torch.no_grad(): # The mean of linear heads is a linear head, that of their logits
+        classifier(model).weight.copy_(torch.from_numpy(np.mean([o[0] for o in heads], 0))[None])
+        classifier(model).bias.fill_(float(np.mean([o[1] for o in heads])))
+    return [o[2] for o in heads]

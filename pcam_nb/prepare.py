@@ -52,11 +52,10 @@ def unlabelled_store(
 ):
     "The store of images whose labels are not used, packed beside the folder `out`; None for none"
     if not images: return None
-    from pcam_nb.store import images_of, is_store, pack, Store
+    from pcam_nb.store import images_of, pack, Store
     source = images_of(images)
-    if isinstance(source, Store): return source
     dest = Path(out).resolve().parent/f'{Path(images).resolve().name}.unlabelled.store'
-    return Store(dest) if is_store(dest) else pack(source, dest, fit='resize' if resize else 'crop', skip_bad=skip_bad)
+    return source if isinstance(source, Store) else pack(source, dest, fit='resize' if resize else 'crop', skip_bad=skip_bad)
 
 def in_turn(device=None):
     "A context that the first of the processes that train together passes before the others, which then find what it packed"

@@ -40,6 +40,7 @@ class Recipe:
     strong_stain:float=.05 # Fraction of the training patches with strong stain augmentation, 0–1; see draw_stains
     precision:str='auto'  # What the network computes in as it trains; see choose_precision
     freeze:bool=False     # Leave the encoder as it is, and train a linear head on its features? See fit_head, which uses epochs, lr, patience, pos_weight, smooth, seed and d4
+    runs:int=1            # With freeze: fit so many heads, of different seeds, and average them
     weights:str=''        # File of weights to start with, instead of those that go with the name
     init:str=''           # Run to start from: its network, weights, mean and standard deviation
     size:int=None         # Side of what the network is fed, px; default: its own
@@ -48,12 +49,13 @@ class Recipe:
     layer_decay:float=1.  # Learning rate of a layer, relative to the one above it, 0.1–1
     distill:str=''        # Run of a teacher to learn from; see Distill
     teacher_weight:float=.7 # Of the teacher's probability against the label, 0–1
+    unlabelled:str=''     # Store of further patches to learn from the teacher on
 
     def __post_init__(self):
         self._check_start()
         if isinstance(self.lr, str) and self.lr!='auto': self.lr = _number('lr', self.lr)
         check_precision(self.precision)
-        ranges = [('epochs',1,10_000), ('bs',2,65_536), ('patience',0,10_000), ('accumulate',1,1000), ('stain',0,.9), ('wd',0,10),
+        ranges = [('epochs',1,10_000), ('bs',2,65_536), ('patience',0,10_000), ('runs',1,100), ('accumulate',1,1000), ('stain',0,.9), ('wd',0,10),
                   ('smooth',0,.5), ('average',0,.99999), ('shift',0,32), ('context_swap',0,1), ('strong_stain',0,1), ('layer_decay',.1,1), ('teacher_weight',0,1)]
         for name,low,high in ranges:
             if not low<=getattr(self,name)<=high: raise ValueError(f'{name} is {getattr(self,name)}: choose {low} to {high}')
@@ -61,6 +63,7 @@ class Recipe:
             value = getattr(self,name)
             if value not in (None,'auto') and not 0<value<1e4: raise ValueError(f'{name} is {value}: choose a number above 0')
         if self.stats not in ('auto','data','encoder'): raise ValueError(f"stats is {self.stats!r}: choose auto, data or encoder")
+        if self.runs>1 and not self.freeze: raise ValueError('runs are of the head of a frozen encoder: give freeze, or train folds')
         if self.freeze and (self.lr=='auto' or self.layer_decay!=1 or self.head_first):
             raise ValueError('With a frozen encoder only the classifier is trained: leave out lr auto, layer_decay and head_first')
 
@@ -73,6 +76,7 @@ class Recipe:
             self.arch = was
         elif self.weights and not is_file(self.weights): raise FileNotFoundError(f"No file '{self.weights}' with weights")
         if self.distill: Run.of(self.distill)
+        if self.unlabelled and not self.distill: raise ValueError('Patches without labels need a teacher: give its run with distill')
         if self.distill and self.freeze: raise ValueError('With a frozen encoder only the classifier is trained, by its labels: leave out distill')
         if '+' in self.arch: raise ValueError(f'{arch_text(self.arch)} is an ensemble: train its members, and join them with pcam_ensemble')
         check_start(self.arch)

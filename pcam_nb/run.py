@@ -10,6 +10,7 @@ __all__ = ['UNKNOWN_SLIDES', 'RUN_HINT', 'RENAMED', 'THEN', 'FILES', 'UNFINISHED
 import html, os, re
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, fields
+from datetime import datetime
 from functools import wraps
 from pathlib import Path
 
@@ -121,8 +122,8 @@ def as_config(
 
 # %% ../nbs/14_run.ipynb #96b6abda
 THEN = dict(accumulate=1, smooth=0., average=0., shift=0, context_swap=0., strong_stain=0., precision='fp32', freeze=False,
-            weights='', init='', size=None, stats='data', head_first=False, layer_decay=1.,
-            distill='', teacher_weight=.7) # What a recipe without the key meant
+            runs=1, weights='', init='', size=None, stats='data', head_first=False, layer_decay=1.,
+            distill='', teacher_weight=.7, unlabelled='') # What a recipe without the key meant
 
 def whole_recipe(config):
     "The recipe of a run, with what it didn't know as it was then"
@@ -216,6 +217,10 @@ class Run:
             elif file.suffix=='.csv': write_text(file, pd.DataFrame(what).to_csv(index=False))
             elif file.suffix=='.npy': save_array(file, what)
             else: write_bytes(file, what)
+
+    def log(self, line):
+        "Add a line, with the time, to log.txt"
+        with open(self/'log.txt', 'a', encoding='utf-8') as f: f.write(f"{datetime.now().isoformat(' ', 'seconds')}  {line}\n")
 
     @_part('config')
     def config(self)->RunConfig:

@@ -4,13 +4,13 @@
 
 # %% auto #0
 __all__ = ['run_config', 'split_table', 'SeedEpoch', 'SaveRun', 'plain', 'epoch_line', 'fit_temperature', 'check_new',
-           'start_run', 'as_begun', 'read_checkpoint', 'is_history', 'kept_chance', 'train', 'finish_run',
-           'recipe_callbacks', 'check_moments']
+           'start_run', 'train_on', 'resumed_recipe', 'as_begun', 'read_checkpoint', 'is_history', 'kept_chance',
+           'train', 'finish_run', 'recipe_callbacks', 'check_moments']
 
 # %% ../nbs/16_train.ipynb #a38a4b3e
 import importlib.metadata, io, math, pickle, platform, random, time, warnings
 from contextlib import contextmanager, nullcontext
-from dataclasses import asdict, replace
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 
 import numpy as np, pandas as pd, safetensors.torch as st, torch
@@ -26,7 +26,7 @@ from .features import batch_planes
 from .finetune import fit_classifier
 from .learner import Accumulate, AverageWeights, bare, choose_precision, join_processes, kept_model, patch_learner, share_gradients, SmoothLabels
 from .recipe import first_lr, Recipe, recipe_start, recipe_stats
-from .run import Run, RunConfig, RunData, THEN, UNKNOWN_SLIDES, whole_recipe
+from .run import FILES, Run, RunConfig, RunData, THEN, UNKNOWN_SLIDES, whole_recipe
 from .store import Store
 
 with warnings.catch_warnings():
@@ -167,8 +167,23 @@ def start_run(run, config, resume):
         raise FileNotFoundError(f"No run to continue in '{out}': config.json is missing. Start one without --resume")
     else:
         was,now = [dict(whole_recipe(c), data=c.data.fingerprint) for c in (run.config, config)]
+        if now['epochs']>was['epochs']: was['epochs'] = now['epochs'] # Trains on
         differ = [f'{k} was {was.get(k)!r}, is {now.get(k)!r}' for k in was|now if was.get(k)!=now.get(k)]
         if differ: raise ValueError(f"The run in '{out}' was started otherwise: {'; '.join(differ)}. Continue it with what it was started with")
+
+def train_on(run, config):
+    "Note that a run, finished or not, goes on to more epochs"
+    if config.recipe['epochs']<=run.config.recipe['epochs']: return
+    (run/FILES['valid']).unlink(missing_ok=True) # From now on it is not whole
+    run.write(config=replace(run.config, recipe=config.recipe))
+
+def resumed_recipe(
+    run:Run,  # A run that was begun
+    **asked,  # What is asked for now
+)->Recipe:
+    "The recipe of a run, with what is asked for now"
+    then = {**THEN, **run.config.recipe, **asked}
+    return Recipe(**{o.name:then[o.name] for o in fields(Recipe) if o.name in then})
 
 def as_begun(recipe, run):
     "`recipe`, in which what the run didn't know yet is as it was then, unless it was asked for"
@@ -204,6 +219,7 @@ def _begin(run, config, resume, table, splits):
     "Make or open the folder of a run"
     start_run(run, config, resume)
     if not run.has('checkpoint'): run.write(config=config, split=split_table(table, splits))
+    else: train_on(run, config)
 
 @contextmanager
 def kept_chance():
@@ -229,7 +245,6 @@ def train(
     progress:bool=True, # Show a progress bar?
     splits:tuple=None,  # Row numbers of the training and of the validation patches; default: split
     stats:tuple=None,   # Mean and standard deviation of each channel, 0–1; default: recipe_stats
-    unlabelled:Store=None, # Further patches to learn from a teacher on; see Distill
 )->Run:                 # The run in that folder
     "Train a network and leave a run; raises `ValueError` for data or a recipe that can't work, `FileExistsError` for a used folder"
     recipe,run,joined = recipe or Recipe(),Run(out),join_processes(device)
@@ -239,18 +254,17 @@ def train(
         splits = split(store.table, recipe.valid, recipe.seed) if splits is None else splits
         start = Start(run.config.arch) if begun and run.has('checkpoint') else recipe_start(recipe) # Its weights are in the checkpoint
         if stats is None: stats = (run.config.mean,run.config.std) if begun else recipe_stats(recipe, start, store, splits[0])
-        _train(store, run, recipe, joined, resume, joined.device if joined else device, cache, compile, progress, splits, stats, start, unlabelled)
+        _train(store, run, recipe, joined, resume, joined.device if joined else device, cache, compile, progress, splits, stats, start)
     return Run(out)
 
-def _train(store, run, recipe, joined, resume, device, cache, compile, progress, splits, stats, start, unlabelled):
+def _train(store, run, recipe, joined, resume, device, cache, compile, progress, splits, stats, start):
     "What `train` does"
     rank,world = processes()
     progress = progress and not rank
     if recipe.freeze: return _train_frozen(store, run, recipe, resume, device, progress, splits, stats, start)
     set_seed(recipe.seed)
-    if unlabelled is not None and not recipe.distill: raise ValueError('Patches without labels need a teacher: give a run with distill')
-    held = store if unlabelled is None else WithUnlabelled(store, unlabelled)
-    shown = splits if unlabelled is None else (np.concatenate([splits[0], held.more]), splits[1])
+    held = WithUnlabelled(store, Store(recipe.unlabelled)) if recipe.unlabelled else store
+    shown = (np.concatenate([splits[0], held.more]), splits[1]) if recipe.unlabelled else splits
     dls = patch_dls(held, shown, bs=min(recipe.bs, len(shown[0])//world), device=device, cache=cache, verbose=progress, rank=(rank,world),
                     stats=stats, **recipe.augmentation)
     recipe = replace(recipe, precision=choose_precision(recipe.precision, dls.device)) # A run that moves to another machine stays what it was
@@ -285,11 +299,18 @@ def _train_frozen(store, run, recipe, resume, device, progress, splits, stats, s
     model = start.make().eval().to(as_device(device))
     recipe = replace(recipe, precision='fp32')
     _begin(run, run_config(recipe, store, splits, stats, start.arch), resume, store.table, splits)
-    tell = (lambda history: tqdm.write(epoch_line(history, recipe.epochs))) if progress else None
-    history = fit_classifier(model, store, splits, stats, 8 if recipe.d4 else 1, recipe.epochs, progress, patience=recipe.patience, lr=first_lr(recipe),
-                             pos_weight=recipe.pos_weight, smooth=recipe.smooth, seed=recipe.seed, tell=tell)
+    def tell(history):
+        "A line an epoch, in the log too"
+        run.log(line:=epoch_line(history, recipe.epochs))
+        if progress: tqdm.write(line)
+    heads = fit_classifier(model, store, splits, stats, 8 if recipe.d4 else 1, recipe.epochs, progress, recipe.runs, recipe.seed, patience=recipe.patience,
+                           lr=first_lr(recipe), pos_weight=recipe.pos_weight, smooth=recipe.smooth, tell=tell)
+    best = [max(o, key=lambda row: row['auc']) for o in heads]
+    if recipe.runs>1: run.log(text:=f"AUC of {recipe.runs} heads: {np.mean([o['auc'] for o in best]):.4f}, standard deviation {np.std([o['auc'] for o in best], ddof=1):.4f}")
+    if recipe.runs>1 and progress: tqdm.write(text)
     weights = st.save({k:v.contiguous() for k,v in model.state_dict().items()})
-    run.write(weights=weights, metrics=max(history, key=lambda o: o['auc']), history=history)
+    history = pd.concat(map(pd.DataFrame, heads)).groupby('epoch', as_index=False).mean()
+    run.write(weights=weights, metrics=dict(pd.DataFrame(best).mean(), epoch=best[0]['epoch']), history=history)
     finish_run(model, (batch_planes(model, store, o, stats) for o in np.array_split(splits[1], -(-len(splits[1])//64))), run, store, splits)
 
 def finish_run(
@@ -346,7 +367,11 @@ def _fit(learn, run, recipe, state, progress, stats):
     if processes()[1]>1: share_gradients(learn)
     per_epoch = len(learn.dls.train)*learn.dls.train.bs
     bar = patch_bar(recipe.epochs*per_epoch, 'training', progress, initial=len(history)*per_epoch)
-    save = SaveRun(run, recipe.patience, history, bar, bar.write if progress else None) # Lines stay where the bar doesn't, as in a file
+    def tell(line):
+        "Lines stay where the bar doesn't, as in a file"
+        run.log(line)
+        if progress: bar.write(line)
+    save = SaveRun(run, recipe.patience, history, bar, tell)
     if history and recipe.patience and history[-1]['epoch']-save.best>=recipe.patience: return
     with bar, learn.no_bar(), learn.no_logging():
         learn.fit_one_cycle(recipe.epochs, learn.rates(), wd=recipe.wd, start_epoch=len(history), cbs=save)

@@ -14,7 +14,7 @@ from PIL import Image
 from pcam_nb.augment import normalise, to_planes, flip_rotate
 from pcam_nb.data import patch_dls
 from pcam_nb.learner import kept_model, patch_learner
-from pcam_nb.recipe import first_lr, Recipe, recipe_start, recipe_stats
+from pcam_nb.recipe import first_lr, first_model, Recipe, recipe_start, recipe_stats
 from pcam_nb.train import recipe_callbacks
 
 LONG = 1000 # Epochs, when time is what ends a training
@@ -75,7 +75,7 @@ def with_recipe(recipe, change, path, store, tr, va, args):
     start = recipe_start(recipe)
     stats = recipe_stats(recipe, start, store, tr)
     dls = patch_dls(store, (tr,va), bs=recipe.bs, device='cpu', stats=stats, verbose=False, **recipe.augmentation)
-    learn = patch_learner(dls, lr=first_lr(recipe), wd=recipe.wd, pos_weight=recipe.pos_weight, precision=recipe.precision, model=change(start.make()), layer_decay=recipe.layer_decay)
+    learn = patch_learner(dls, lr=first_lr(recipe), wd=recipe.wd, pos_weight=recipe.pos_weight, precision=recipe.precision, model=change(first_model(recipe, start, stats, store, tr)), layer_decay=recipe.layer_decay)
     learn.add_cbs(recipe_callbacks(recipe, recipe.bs))
     spent = fit(learn, args)
     return kept_model(learn), lambda x: normalise(to_planes(torch.from_numpy(x)), *stats), *spent

@@ -15,7 +15,7 @@ OPTIONS = ('img_size','patch_size','embed_dim','depth','num_heads','mlp_ratio','
            'global_pool','dynamic_img_size','mlp_layer','act_layer','norm_layer','pre_norm','fc_norm') # Arguments of timm that a name may give
 
 _NAME,_VALUE = r'[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}',r'[A-Za-z0-9_.-]{0,40}'
-_ONE = rf'(?P<name>{_NAME})(\?(?P<options>\w+={_VALUE}(&\w+={_VALUE}){{0,19}}))?(@(?P<size>[1-9][0-9]{{1,3}}))?'
+_ONE = rf'(?P<name>{_NAME})(\?(?P<options>\w+={_VALUE}(&\w+={_VALUE}){{0,19}}))?(~(?P<stain>[a-z]{{1,20}}))?(@(?P<size>[1-9][0-9]{{1,3}}))?'
 
 @dataclass(frozen=True)
 class Arch:
@@ -23,6 +23,7 @@ class Arch:
     name:str
     options:dict = field(default_factory=dict) # Name to a number, True, False or a word
     size:int = None # px; default: that of the patches, where the network takes it
+    stain:str = ''  # How the stain of each patch is normalised, if at all
 
     @classmethod
     def parse(cls, text:str)->'Arch':
@@ -31,11 +32,11 @@ class Arch:
         if not m: raise ValueError(f'{text!r:.200} is not the name of a network')
         options = dict(o.split('=') for o in (m['options'] or '').split('&') if o)
         if odd:=[o for o in options if o not in OPTIONS]: raise ValueError(f"The argument {odd[0]} of {m['name']} is not known. Choose from {', '.join(OPTIONS)}")
-        return cls(m['name'], {k:_value(v) for k,v in options.items()}, int(m['size']) if m['size'] else None)
+        return cls(m['name'], {k:_value(v) for k,v in options.items()}, int(m['size']) if m['size'] else None, m['stain'] or '')
 
     def __str__(self):
         options = '&'.join(f'{k}={v}' for k,v in self.options.items())
-        return self.name + (f'?{options}' if options else '') + (f'@{self.size}' if self.size else '')
+        return self.name + (f'?{options}' if options else '') + (f'~{self.stain}' if self.stain else '') + (f'@{self.size}' if self.size else '')
 
 def _value(text):
     "A number, True, False, or the text itself"
@@ -54,5 +55,5 @@ def members_of(arch:str)->list:
 # %% ../nbs/12_arch.ipynb #1be2fe6e
 def arch_text(arch:str)->str:
     "The name of a network as people read it: `5 × d4net` for an ensemble of five, `uni at 224 px` for one that is fed another size"
-    names = Counter(f'{o.name} at {o.size} px' if o.size else o.name for o in members_of(arch))
+    names = Counter(o.name + (f' after {o.stain}' if o.stain else '') + (f' at {o.size} px' if o.size else '') for o in members_of(arch))
     return ' + '.join(k if n==1 else f'{n} × {k}' for k,n in names.items())

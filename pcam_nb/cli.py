@@ -86,6 +86,7 @@ def pcam_train(
     weights:str='',        # File of weights to start with: safetensors, or tensors of PyTorch (default: those that go with the network)
     init:str='',           # Folder of a run to start from, with its network and weights
     size:int=None,         # Side of what the network is fed, px; patches are resized to it (default: 96, or what a vision transformer was made for)
+    normalise:str='none',  # Bring the stain of each patch to that of the training set: none, reinhard or macenko
     stats:str='auto',      # Mean and standard deviation of the channels: data, encoder (what its weights were trained with), or auto (encoder, if it is frozen or a pathology encoder)
     freeze:bool=False,     # Freeze the encoder, and train a linear head on its features, which are kept beside the store; --no-freeze trains the whole network
     runs:int=1,            # With --freeze: fit so many heads, of different seeds, and average them

@@ -82,18 +82,19 @@ def find_start(
     size:int=None,        # What it is fed, px; default: its own size
     pretrained:bool=True, # With weights, where there are any?
     weights:str='',       # File of weights, instead of those
+    stain:str='',         # Normalisation of the stain: 'reinhard', 'macenko', or none
 )->Start:
     "What a network is and where its weights come from; raises `ValueError`, `FileNotFoundError`, or `ConnectionError` if they can't be fetched"
     kind,_,place = arch.partition(':')
     known = ENCODERS.get(arch) or next((o for o in ENCODERS.values() if kind=='hf-hub' and place.lower()==o.repository.lower()), None)
-    if known: return _known(known, size, pretrained, weights)
+    if known: return _known(known, size, pretrained, weights, stain)
     if kind in ('hf-hub','local-dir') and place:
         config = read_json(Path(place)/'config.json', 'Save it there as timm or transformers do') if kind=='local-dir' else read_json(_fetched(place, ('config.json',)), 'Fetch it again')
         found,own,stats = from_config(config, place)
         if not weights and pretrained: weights = _weights_in(place) if kind=='local-dir' else _fetched(place, _SAFE)
-        return Start(sized_arch(found, size or own), str(weights), stats=stats)
+        return Start(sized_arch(found, size or own, stain), str(weights), stats=stats)
     pretrained = pretrained and not weights and takes_pretrained(arch)
-    return Start(sized_arch(arch, size), str(weights), pretrained, _library_stats(arch) if pretrained or weights else None)
+    return Start(sized_arch(arch, size, stain), str(weights), pretrained, _library_stats(arch) if pretrained or weights else None)
 
 def check_start(arch):
     "Raise `ValueError`, with the nearest names, or `FileNotFoundError` unless `find_start` knows a network of this name; nothing is fetched"
@@ -103,10 +104,10 @@ def check_start(arch):
     if kind=='local-dir' and place: return find_start(arch, pretrained=False) and None
     check_arch(arch)
 
-def _known(o, size, pretrained, weights):
+def _known(o, size, pretrained, weights, stain):
     "The start of an `Encoder`"
     if not weights and pretrained: weights = _fetched(o.repository, o.files, 'It is gated: accept its terms on that page, then log in with huggingface-cli login' if o.gated else '')
-    return Start(sized_arch(o.arch, size or o.size), str(weights), stats=(o.mean,o.std))
+    return Start(sized_arch(o.arch, size or o.size, stain), str(weights), stats=(o.mean,o.std))
 
 def _library_stats(arch):
     "Mean and standard deviation that the weights of torchvision or timm were trained with, or None"

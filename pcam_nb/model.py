@@ -17,6 +17,7 @@ from torch import nn
 from .arch import Arch, members_of
 from .cnn import D4Net, PatchCNN, PatchHead, Sliding
 from .core import extra_command, need, SIZE
+from .stain import STAINS, StainNormalised
 
 # %% ../nbs/12_model.ipynb #3ef329e1
 TORCHVISION = ('resnet18','resnet34','resnet50','densenet121','densenet169')
@@ -117,6 +118,7 @@ def arch_names():
 def check_arch(arch):
     "Raise `ValueError`, with the nearest names, unless there is a network of that name, or, of an ensemble, of each"
     for o in members_of(arch):
+        if o.stain and o.stain not in STAINS: raise ValueError(f"There is no stain normalisation {o.stain!r}. Choose {' or '.join(STAINS)}")
         if o.name in OWN or o.name in TORCHVISION:
             if o.options: raise ValueError(f'{o.name} takes no arguments, such as {next(iter(o.options))}')
             if o.name in OWN and o.size not in (None,SIZE): raise ValueError(f'{o.name} is made for patches of {SIZE} px, and takes no other size')
@@ -173,8 +175,8 @@ class Resized(nn.Module):
         return self.net(F.interpolate(x, (self.size,self.size), mode='bilinear', antialias=self.size<min(x.shape[2:])))
 
 def inner_net(model):
-    "The network in a `Resized`, or the network itself"
-    return model.net if isinstance(model, Resized) else model
+    "The network in a `StainNormalised` or `Resized`, or the network itself"
+    return inner_net(model.net) if isinstance(model, (Resized,StainNormalised)) else model
 
 def own_size(
     o:Arch, # A single network
@@ -203,6 +205,7 @@ def _square(o):
 def sized_arch(
     arch:str,      # A single network
     size:int=None, # What it is fed, px; default: what the name says, or the network's own size
+    stain:str='',  # How the stain of each patch is normalised: 'reinhard', 'macenko', or not
 )->str:            # As a run keeps it
     "The name of a network with the size that it is fed, rounded up: to its squares, or, of a CNN that is fed another size than 96 px, to whole 32 px"
     check_arch(arch)
@@ -212,7 +215,7 @@ def sized_arch(
     step = _square(o)
     if step==1 and size!=SIZE: step = 32
     size = -(-size//step)*step
-    arch = str(replace(o, size=None if size==SIZE else size))
+    arch = str(replace(o, size=None if size==SIZE else size, stain=stain or o.stain))
     check_arch(arch)
     return arch
 
@@ -228,13 +231,14 @@ def make_model(
 
 def _single(o, pretrained):
     "The network of an `Arch`"
-    if o.name in OWN: return OWN[o.name]()
+    if o.name in OWN: return StainNormalised(OWN[o.name](), o.stain) if o.stain else OWN[o.name]()
     try: net = zero_head(_torchvision(o.name, pretrained) if o.name in TORCHVISION else _timm(o, pretrained))
     except Exception as e:
         if not pretrained: raise
         where = '' if isinstance(e, ConnectionError) else f', put them into {torch.hub.get_dir()}/checkpoints'
         raise ConnectionError(f"The ImageNet weights of {o.name} can't be fetched ({str(e) or type(e).__name__}). Go online once{where}, or train from scratch with --no-pretrained") from e
-    return net if fed_size(o)==SIZE else Resized(net, fed_size(o))
+    if fed_size(o)!=SIZE: net = Resized(net, fed_size(o))
+    return StainNormalised(net, o.stain) if o.stain else net
 
 # %% ../nbs/12_model.ipynb #f73ebc8e
 class Ensemble(nn.Module):

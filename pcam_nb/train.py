@@ -25,7 +25,7 @@ from .encoder import Start
 from .features import batch_planes
 from .finetune import fit_classifier
 from .learner import Accumulate, AverageWeights, bare, choose_precision, join_processes, kept_model, patch_learner, share_gradients, SmoothLabels
-from .recipe import first_lr, Recipe, recipe_start, recipe_stats
+from .recipe import first_lr, first_model, Recipe, recipe_start, recipe_stats
 from .run import FILES, Run, RunConfig, RunData, THEN, UNKNOWN_SLIDES, whole_recipe
 from .store import Store
 
@@ -268,7 +268,8 @@ def _train(store, run, recipe, joined, resume, device, cache, compile, progress,
     dls = patch_dls(held, shown, bs=min(recipe.bs, len(shown[0])//world), device=device, cache=cache, verbose=progress, rank=(rank,world),
                     stats=stats, **recipe.augmentation)
     recipe = replace(recipe, precision=choose_precision(recipe.precision, dls.device)) # A run that moves to another machine stays what it was
-    learn = patch_learner(dls, lr=first_lr(recipe), wd=recipe.wd, pos_weight=recipe.pos_weight, precision=recipe.precision, model=start.make(), layer_decay=recipe.layer_decay)
+    learn = patch_learner(dls, lr=first_lr(recipe), wd=recipe.wd, pos_weight=recipe.pos_weight, precision=recipe.precision, model=first_model(recipe, start, stats, store, splits[0]),
+                          layer_decay=recipe.layer_decay)
     checkpoint = read_checkpoint(run) if resume else None
     if not checkpoint: recipe = _prepare(learn, store, recipe, splits, stats, progress)
     if not rank: _begin(run, run_config(recipe, store, splits, stats, start.arch), resume, store.table, splits)
@@ -296,7 +297,7 @@ def _train_frozen(store, run, recipe, resume, device, progress, splits, stats, s
     "What `train` does with a frozen encoder: features once, beside the store, then a head"
     if processes()[1]>1: raise ValueError('A frozen encoder is evaluated by one process: start pcam_train --freeze without accelerate')
     set_seed(recipe.seed)
-    model = start.make().eval().to(as_device(device))
+    model = first_model(recipe, start, stats, store, splits[0]).eval().to(as_device(device))
     recipe = replace(recipe, precision='fp32')
     _begin(run, run_config(recipe, store, splits, stats, start.arch), resume, store.table, splits)
     def tell(history):

@@ -242,7 +242,7 @@ def pcam_predict(
     predictor,source = Predictor.load(run, device),images_of(images)
     for o in getattr(source, 'notes', ()): say(f'Note: {o}')
     if isinstance(source, Store): table,skipped = source.table[['id']].assign(probability=predictor.predict_store(source, tta=tta)),source.skipped
-    else: table,skipped = predictor.predict_source(source, tta, fit='resize' if resize else 'crop', skip_bad=skip_bad)
+    else: table,skipped = predictor.predict_source(source, tta, fit='resize' if resize else 'crop', skip_bad=skip_bad, tell=lambda o: say(f'Note: {o}'))
     write_submission(table, out)
     say(f'Predicted {len(table):,} patches: {out}')
     return report_skipped(skipped, Path(out).parent)

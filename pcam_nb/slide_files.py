@@ -11,8 +11,7 @@ from pathlib import Path
 
 import pandas as pd
 from .core import is_file, is_folder, need
-from .image import LISTS, SUFFIXES
-from .scan import SCANS
+from .image import LISTS, SCANS, SUFFIXES
 
 # %% ../nbs/33_slide_files.ipynb #2621f0a7
 def series_of(file):

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np, pandas as pd
 from fastcore.basics import patch
 from .core import in_processes, is_file, is_folder, no_access, patch_bar
-from .image import by_name, image_files, LISTS, read_files, read_image, SUFFIXES, what_it_is
+from .image import by_name, image_files, LISTS, read_files, read_image, SCANS, SUFFIXES, what_it_is
 from .labels import known_slides, make_table, match_ids, read_csv, read_slide_table, VALUES
 
 # %% ../nbs/02_source.ipynb #7d4b1a70
@@ -76,7 +76,8 @@ def fingerprint(self:Source):
     h = hashlib.sha256(pd.util.hash_pandas_object(self.table.astype(str), index=False).values.tobytes())
     h.update(repr(sorted(map(str, self.problems))).encode())
     for f in self.files():
-        s = os.stat(f)
+        try: s = os.stat(f)
+        except FileNotFoundError: continue # A link that leads nowhere, which is a problem where it is read
         h.update(f'{Path(f).name}{s.st_size}{s.st_mtime_ns}'.encode())
     return h.hexdigest()
 
@@ -224,7 +225,8 @@ class ImageList(Source):
     "Single images without labels; ids are the names without suffix, in the order of the `files`"
     def __init__(self, files):
         self.path,self.folder,self.problems,self.notes = Path(files[0]).parent,Path(os.sep),[],[]
-        names = {}
+        scan,names = next((o for o in files if Path(o).suffix.lower() in SCANS), None),{}
+        if scan: raise ValueError(f"'{scan}' is a whole slide: read it with pcam_slide")
         for o in dict.fromkeys(os.path.abspath(o) for o in files): names.setdefault(Path(o).stem, []).append(o)
         self._take(*by_name(names))
         self.table = make_table(list(self.names))

@@ -4,11 +4,11 @@
 
 # %% auto #0
 __all__ = ['FORMATS', 'SUFFIXES', 'SCANS', 'LISTS', 'MOST_TILE', 'OTHERS', 'COMPRESSIONS', 'tiff_tags', 'check_tags',
-           'open_image', 'upright_size', 'Refused', 'read_plain', 'what_it_is', 'read_image', 'image_files', 'by_name',
-           'read_files']
+           'open_image', 'upright_size', 'check_pages', 'Refused', 'read_plain', 'what_it_is', 'what_instead',
+           'read_image', 'image_files', 'first_inside', 'what_is_in', 'named_files', 'by_name', 'read_files']
 
 # %% ../nbs/02_image.ipynb #ea33cacf
-import io, logging, math, os, re, struct, warnings
+import glob, io, logging, math, os, re, struct, warnings
 from contextlib import nullcontext
 from pathlib import Path
 
@@ -98,8 +98,8 @@ def _check_png(im):
     "Raise `SyntaxError` or `OSError` if a part of an open PNG, which can't be used after it, isn't what its checksum says: Pillow looks at those of the pixels only here"
     if im.format=='PNG': im.verify()
 
-def _check_pages(im):
-    "Raise `ValueError` if an open TIFF has a second page of the same size, which is no mask, or more channels than are read"
+def check_pages(im):
+    "Raise `Refused` if an open TIFF has a second page of the same size, which is no mask, or more channels than are read"
     if im.format!='TIFF': return
     if im.tag_v2.get(277, 1)==2 and im.mode=='L': raise Refused('two channels. Save it as one page in RGB')
     said = str(im.tag_v2.get(270, ''))[:1000]
@@ -156,9 +156,15 @@ def what_it_is(
     if data[:2] in (b'P3',b'P5',b'P6',b'P7') and data[2:3].isspace(): kind = 'a Netpbm image'
     if data.startswith((b'<!DOCTYPE',b'<!doctype',b'<html')): return 'not an image, but a web page: the download failed. Fetch it again'
     if kind in ('a zip','a gzip file'): return f'not an image, but {kind}. Unpack it'
+    if kind=='an HDF5 file': return 'not an image, but an HDF5 file. Name the folder that holds the files of PCam'
     if kind: return f'not an image that is read here, but {kind}. Save it as PNG'
     try: return _what_tiff(data) or 'not an image'
     except (ValueError, struct.error): return 'not an image'
+
+def what_instead(data):
+    "What a file is, by its beginning, that people take for another, and the way out: a pointer, a web page, something packed; '' for others"
+    said = what_it_is(data)
+    return said.removeprefix('not an image, but ') if said.startswith('not an image, but ') else ''
 
 def _what_jpeg(data):
     "What a JPEG is that Pillow doesn't read (ITU-T T.81, T.87); None for another"
@@ -201,7 +207,7 @@ def read_image(
         if data.startswith(b'\x89PNG'):
             with open_image(at()) as im: _check_png(im)
         with open_image(at()) as im:
-            _check_pages(im)
+            check_pages(im)
             if _deep(im): raise Refused('more than 8 bits a channel. Convert it to 8 bits first')
             if _turned(im)!=1: ImageOps.exif_transpose(im, in_place=True)
             return _as_rgb(im)
@@ -219,6 +225,47 @@ def image_files(folder):
     for o in map(Path, found):
         if o.suffix.lower() in SUFFIXES: names.setdefault(o.stem, []).append(o.name)
     return by_name(names)
+
+def first_inside(
+    folder:str|Path, # Looked through, three levels down
+    wanted=None,     # Tells of a path whether it is one; default: an image by its name
+)->list:             # Paths, from the folder
+    "The first file that is `wanted` of each folder in `folder` that holds any"
+    wanted = wanted or (lambda o: o.suffix.lower() in SUFFIXES)
+    found = []
+    with os.scandir(folder) as there: inside = sorted(o.name for o in there if not o.name.startswith('.') and o.is_dir())
+    for o in inside:
+        for root,folders,files in os.walk(Path(folder)/o):
+            first = next((k for k in sorted(files) if not k.startswith('.') and wanted(Path(root)/k)), None)
+            if first:
+                found.append(Path(os.path.relpath(root, folder))/first)
+                break
+            folders[:] = sorted(folders) if len(Path(os.path.relpath(root, folder)).parts)<3 else []
+    return found
+
+def what_is_in(
+    folder:str|Path, # Without an image that is read
+    deeper='name their folder, or all: {all}', # What to do with images in folders of it
+)->str:
+    "What a folder holds instead of images, and the way on: a sentence"
+    if inside:=first_inside(folder):
+        pattern = Path(folder, *'*'*(len(inside[0].parts)-1), f'*{inside[0].suffix}')
+        return f"Its images lie deeper, such as {inside[0]}: {deeper.format(all=repr(str(pattern)))}"
+    with os.scandir(folder) as there: files = sorted(o.name for o in there if not o.name.startswith('.') and o.is_file() and Path(o.name).suffix.lower() not in LISTS)
+    if scan:=next((o for o in files if Path(o).suffix.lower() in SCANS), None): return f'{scan} is a slide: read it with pcam_slide'
+    for o in files[:20]:
+        with open(Path(folder)/o, 'rb') as f: what = what_it_is(f.read(2**20))
+        if what!='not an image': return f'{o} is {what}'
+    return f"Name a folder with files that end in {', '.join(SUFFIXES)}"
+
+def named_files(named):
+    "The files and folders that a list of paths and patterns stands for; raises `FileNotFoundError` for a pattern that none is called like"
+    found = []
+    for o in named:
+        here = sorted(glob.glob(str(o))) if re.search(r'[*?[]', str(o)) and not os.path.lexists(o) else [o]
+        if not here: raise FileNotFoundError(f"No file is called like '{o}'")
+        found += map(Path, here)
+    return found
 
 def by_name(found):
     "What is `found`, id to a list of files, as a pair: ids that one file has, to it; and those that several have, to them"

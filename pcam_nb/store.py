@@ -7,7 +7,7 @@ __all__ = ['PATCH_BYTES', 'FITS', 'LARGE', 'read_array', 'save_array', 'fill_arr
            'is_store', 'to_size', 'BadData', 'sized', 'size_note', 'pack', 'open_store', 'images_of', 'chunks']
 
 # %% ../nbs/04_store.ipynb #1176b6a3
-import errno, glob, io, os, re, shutil
+import errno, io, os, shutil
 from collections import Counter
 from functools import cached_property, partial
 from pathlib import Path
@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np, pandas as pd
 from PIL import Image
 from .core import is_file, is_folder, only_one, patch_bar, read_json, reading, SIZE, sweep, tidy, write_bytes, write_csv, write_file, write_json
-from .image import image_files
+from .image import image_files, named_files
 from .source import class_folders, ImageFolder, ImageList, in_chunks, open_source
 
 # %% ../nbs/04_store.ipynb #b0248d50
@@ -264,14 +264,8 @@ def open_store(
 # %% ../nbs/04_store.ipynb #8b70caac
 def images_of(what):
     "What a list of images, patterns, or one folder or store stands for: a Source, or a Store"
-    named = [what] if isinstance(what, (str,Path)) else list(what)
-    found = []
-    for o in named:
-        here = sorted(glob.glob(str(o))) if re.search(r'[*?[]', str(o)) and not os.path.lexists(o) else [o]
-        if not here: raise FileNotFoundError(f"No file is called like '{o}'")
-        for p in map(Path, here):
-            if not os.path.lexists(p): raise FileNotFoundError(f"There is no file or folder '{p}'")
-            found.append(p) # Where a link leads nowhere, it can be left out
+    found = named_files([what] if isinstance(what, (str,Path)) else what)
+    if lost:=[o for o in found if not os.path.lexists(o)]: raise FileNotFoundError(f"There is no file or folder '{lost[0]}'") # A link that leads nowhere can be left out
     path = found[0]
     if len(found)==1 and is_store(path): return Store(path)
     if len(found)==1 and path.is_dir():

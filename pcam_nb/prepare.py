@@ -72,7 +72,10 @@ def unlabelled_store(
     source = images_of(images)
     if isinstance(source, Store): return source
     dest = Path(out).resolve().parent/f'{Path(images).resolve().name}.unlabelled.store'
-    return Store(dest) if is_store(dest) else pack(source, dest, fit='resize' if resize else 'crop', skip_bad=skip_bad)
+    if is_store(dest): return Store(dest)
+    tell = lambda o: say(f'Note: {o}')
+    for o in source.notes: tell(o)
+    return pack(source, dest, fit='resize' if resize else 'crop', skip_bad=skip_bad, tell=tell)
 
 def in_turn(device=None):
     "A context that the first of the processes that train together passes before the others, which then find what it packed"

@@ -251,7 +251,7 @@ def pcam_predict(
     predictor,source = Predictor.load(run, device),images_of(images)
     for o in getattr(source, 'notes', ()): say(f'Note: {o}')
     if isinstance(source, Store): table,skipped = source.table[['id']].assign(probability=predictor.predict_store(source, tta=tta)),source.skipped
-    else: table,skipped = predictor.predict_source(source, tta, fit='resize' if resize else 'crop', skip_bad=skip_bad)
+    else: table,skipped = predictor.predict_source(source, tta, fit='resize' if resize else 'crop', skip_bad=skip_bad, tell=lambda o: say(f'Note: {o}'))
     write_submission(table, out)
     say(f'Predicted {len(table):,} patches: {out}')
     return report_skipped(skipped, Path(out).parent)
@@ -260,7 +260,7 @@ def pcam_predict(
 @command
 def pcam_slide(
     run:str,               # Folder of the run, or a file that pcam_export wrote
-    slides:list,           # Slides: scanner files or images, or folders of them
+    slides:list,           # Slides: scanner files or images, patterns such as '*.svs', or folders of them
     out:str='heatmaps',    # Folder for a folder for each slide, slides.csv, and failed.csv if some could not be read
     mpp:float=None,        # Resolution of the slides, µm per px (default: what the files say)
     stride:int=32,         # Distance between windows at the resolution of the run, px, a multiple of 8
@@ -275,7 +275,9 @@ def pcam_slide(
     """Find tumour on whole slides: a heatmap, regions for QuPath, and a page for each
     Example: pcam_slide run a.svs b.svs --out heatmaps"""
     check_writable(out)
+    from pcam_nb.image import named_files
     from pcam_nb.slide import read_slides
+    slides = named_files([slides] if isinstance(slides, (str,Path)) else slides)
     alone = len(slides)==1 and not Path(slides[0]).is_dir()
     done,failed = read_slides(run, slides, out, device, say=lambda o: print(o, flush=True), report=lambda o: alone or print(o, flush=True),
                               mpp=mpp, stride=stride, tta=tta, threshold=threshold, strip=strip, resume=resume, icc=icc, max_windows=max_windows)

@@ -88,7 +88,7 @@ def find_faults(
     blank = outliers(stats)
     named = lambda o: o.assign(a=names[o.a], b=names[o.b])
     part = pd.Series(store.table.split if part is None and 'split' in store.table else part, index=range(len(store)), dtype=object)
-    labelled,parted = store.table.label.notna().any(),part.notna().any()
+    labelled,parted = store.table.label.notna().any(),part.nunique()>1
     slides = parted and store.table.slide.notna().any()
     return dict(blank=blank.assign(id=names[blank.row]), copies=named(pairs), contradictions=named(contradictions(pairs, store.table)) if labelled else None,
                 copies_across=named(across(pairs, part)) if parted else None, slides_across=pd.DataFrame(dict(slide=slides_across(store.table, part))) if slides else None)

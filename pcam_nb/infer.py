@@ -8,6 +8,7 @@ __all__ = ['TTA', 'ONNX_LIMIT', 'finite', 'Predictor', 'check_patches', 'check_t
 
 # %% ../nbs/17_infer.ipynb #8346717e
 import threading
+from collections import Counter
 from pathlib import Path
 
 import numpy as np, pandas as pd, torch
@@ -20,7 +21,7 @@ from .load import load_model, NotFinite
 from .model import is_invariant
 from .run import as_config, calibrated, Run, RunConfig
 from .source import ImageFolder, Source
-from .store import BadData, sized, Store, to_size
+from .store import BadData, size_note, sized, Store, to_size
 
 # %% ../nbs/17_infer.ipynb #89edbb1e
 def finite(
@@ -154,12 +155,12 @@ def predict(self:Predictor,
 
 # %% ../nbs/17_infer.ipynb #0e836a9d
 def read_batch(source, fit, rows):
-    "Patches of `rows` that can be read, uint8 N×96×96×3; their row numbers; the other rows, with reasons"
-    good,bad = {},[]
-    for i,im,why in sized(rows, source.reader(rows), fit):
+    "Patches of `rows` that can be read, uint8 N×96×96×3; their row numbers; the other rows, with reasons; a Counter of the sizes that were not of 96 px"
+    good,bad,sizes = {},[],Counter()
+    for i,im,why in sized(rows, source.reader(rows), fit, sizes):
         if why: bad.append(dict(id=source.table.id[i], file=source.file(i).name, reason=why))
         else: good[i] = im
-    return np.stack(list(good.values())) if good else np.empty((0,SIZE,SIZE,3), np.uint8), list(good), bad
+    return np.stack(list(good.values())) if good else np.empty((0,SIZE,SIZE,3), np.uint8), list(good), bad, sizes
 
 # %% ../nbs/17_infer.ipynb #34c10901
 @patch
@@ -170,17 +171,21 @@ def predict_source(self:Predictor,
     fit:str='crop',     # How patches of another size become 96 px: 'crop' or 'resize'
     skip_bad:bool=False,# Leave out what can't be read, instead of failing?
     progress:bool=True, # Show a progress bar?
+    tell=None,          # Called with a note on patches that are cut
 )->tuple:               # DataFrame of id, probability; DataFrame of what was left out: id, file, reason
     "Predict all patches of a source, in its order; raises `BadData`, which lists all that can't be read"
     check_tta(tta)
     jobs = [range(i, min(i+bs, len(source))) for i in range(0, len(source), bs)]
     probs,read,problems = np.full(len(source), np.nan),np.zeros(len(source), bool),list(source.problems)
+    sizes = Counter()
     with patch_bar(len(source), 'predicting', progress) as bar:
-        for x,rows,bad in prefetch(lambda job: read_batch(source, fit, job), jobs):
+        for x,rows,bad,seen in prefetch(lambda job: read_batch(source, fit, job), jobs):
             if rows: probs[rows],read[rows] = self.predict(x, tta),True
             problems += bad
+            sizes += seen
             bar.update(len(rows)+len(bad))
     if problems and not skip_bad: raise BadData(problems, source.path)
+    if tell and sizes and fit=='crop': tell(size_note(sizes))
     table = source.table[['id']].assign(probability=probs)[read].reset_index(drop=True)
     return table, pd.DataFrame(problems, columns=['id','file','reason'])
 

@@ -205,7 +205,8 @@ class Run:
         return is_file(self/FILES[part])
 
     def file(self, part):
-        "The file with this `part`; raises `FileNotFoundError` if there is none"
+        "The file with this `part`; raises `FileNotFoundError` if there is none, `NotADirectoryError` if the run is itself a file"
+        if not self.has(part) and is_file(self): raise NotADirectoryError(f"'{self}' is a file. Name the folder of the run, '{self.path.parent}'")
         if not self.has(part): raise FileNotFoundError(f"No {FILES[part]} in '{self}'. {_HINTS.get(part, AGAIN)}")
         return self/FILES[part]
 

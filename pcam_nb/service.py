@@ -20,13 +20,13 @@ from .card import METRICS, write_card
 from .core import CENTRE, HERE, need, SIZE
 from .evaluate import metrics_table, metrics_with_intervals
 from .explain import overlay, attribution_methods
-from .image import open_image, SUFFIXES
+from .image import open_image, SCANS, SUFFIXES
 from .infer import Predictor
 from .metrics import ALONE
 from .page import data_uri, html_table
 from .region import detections
 from .run import Run
-from .scan import is_tiled, Scan, SCANS
+from .scan import is_tiled, Scan
 from .slide import read_slide, summary_table
 from .threshold import indeterminate_band, operating_points
 from .upload import batch_entries, read_patch

@@ -11,8 +11,7 @@ from pathlib import Path
 
 import pandas as pd
 from .core import is_file, is_folder, need
-from .image import LISTS, SUFFIXES
-from .scan import SCANS
+from .image import first_inside, LISTS, SCANS, SUFFIXES
 
 # %% ../nbs/33_slide_files.ipynb #2621f0a7
 def series_of(file):
@@ -73,6 +72,9 @@ def list_slides(paths, tell=None):
         inside = sorted(o for o in path.iterdir() if _may_be_slide(o)) if whole else [path]
         for o in sorted(path.iterdir()) if whole and tell else (): # A folder may belong to a slide, lists and pages to its results
             if o.is_file() and o not in inside and not o.name.startswith('.') and o.suffix.lower() not in LISTS: tell(f'{o.name}: passed over, not a slide by its name')
+        deep = [o for o in first_inside(path, _is_other_slide) if not any(k.suffix.lower()=='.mrxs' and k.stem==o.parts[0] for k in inside)] if whole and (tell or not inside) else []
+        for o in deep if tell and inside else (): tell(f'{o.parts[0]}: passed over, a folder with slides of its own, such as {o.name}')
+        if not inside and deep: raise ValueError(f"No slide in '{path}' itself, but in folders of it, such as {deep[0].parent}: name one, or all: '{Path(path, *'*'*(len(deep[0].parts)-1))}'")
         if not inside: raise ValueError(f"No slide in '{path}'. Slides end in {', '.join([*SCANS, *SUFFIXES])}")
         found += inside
     found,over = one_each(list({os.path.abspath(o):o for o in found}.values()))
@@ -82,6 +84,10 @@ def list_slides(paths, tell=None):
     if names.duplicated().any(): raise ValueError(f"Two slides are called {names[names.duplicated()].iloc[0]!r}: "
                                                   'each gets a folder of its name. Rename one, or read them into different folders')
     return found
+
+def _is_other_slide(file):
+    "May a file in a deeper folder be a slide, rather than what a command wrote of one?"
+    return _may_be_slide(file) and not (file.parent/'summary.json').is_file()
 
 def _may_be_slide(file):
     "Does a file look like a slide by its name, or, without a suffix, like DICOM?"

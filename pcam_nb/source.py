@@ -15,8 +15,8 @@ from pathlib import Path
 import numpy as np, pandas as pd
 from fastcore.basics import patch
 from .core import in_processes, is_file, is_folder, no_access, patch_bar
-from .image import by_name, image_files, LISTS, read_files, read_image, SUFFIXES, what_it_is
-from .labels import known_slides, make_table, match_ids, read_csv, read_slide_table, VALUES
+from .image import by_name, first_inside, image_files, LISTS, read_files, read_image, SCANS, SUFFIXES, what_instead, what_is_in
+from .labels import as_labels, check_labels, columns_for, DEEPER, known_slides, make_table, match_ids, no_labels, pick_columns, pick_ids, read_csv, read_slide_table, read_table, slide_of_each, VALUES
 
 # %% ../nbs/02_source.ipynb #7d4b1a70
 class Source:
@@ -45,12 +45,19 @@ class Source:
 
     def _note_others(self, folder, but=(), images=False, folders=True):
         "Note what is passed over in `folder`: all but images (unless these are, too), lists and what is in `but`; folders, too, unless not `folders`"
-        over = [o for o in sorted(os.listdir(folder)) if not o.startswith('.') and o not in but and Path(o).suffix.lower() not in (*LISTS, *(() if images else SUFFIXES)) and (folders or os.path.isfile(os.path.join(folder, o)))]
-        if over: self.notes.append(f"{over[0]}{f' and {len(over)-1:,} more' if len(over)>1 else ''} in {Path(folder).name}/ {'are' if len(over)>1 else 'is'} passed over: no image that is read here")
+        with os.scandir(folder) as there: found = sorted((o.name, o.is_dir()) for o in there if not o.name.startswith('.') and o.name not in but)
+        over = [o for o,deep in found if not deep and Path(o).suffix.lower() not in (*LISTS, *(() if images else SUFFIXES))]
+        inside = [o for o,deep in found if deep and folders]
+        if over: self._passed_over(over, folder, 'no image that is read here')
+        if inside: self._passed_over(inside, folder, f"folders in it are not read, though there are images such as {full[0]}" if (full:=first_inside(folder)) and (full:=[o for o in full if o.parts[0] in inside]) else 'a folder')
 
-    def _need_images(self):
-        "Raise `ValueError` if no file was found"
-        if not self.names and not self.twice: raise ValueError(f"No images in '{self.folder}'. Name a folder with files that end in {', '.join(SUFFIXES)}")
+    def _passed_over(self, names, folder, why):
+        "Note that `names` in `folder` are passed over"
+        self.notes.append(f"{names[0]}{f' and {len(names)-1:,} more' if len(names)>1 else ''} in {Path(folder).name}/ {'are' if len(names)>1 else 'is'} passed over: {why}")
+
+    def _need_images(self, *deeper):
+        "Raise `ValueError` if no file was found, with what to do if they lie `deeper`, see `what_is_in`"
+        if not self.names and not self.twice: raise ValueError(f"No images in '{self.folder}'. {what_is_in(self.folder, *deeper)}")
 
     def reader(self, rows):
         "A function that gives for each of `rows` its image, or the reason why it can't be read; light enough to send to another process"
@@ -76,7 +83,8 @@ def fingerprint(self:Source):
     h = hashlib.sha256(pd.util.hash_pandas_object(self.table.astype(str), index=False).values.tobytes())
     h.update(repr(sorted(map(str, self.problems))).encode())
     for f in self.files():
-        s = os.stat(f)
+        try: s = os.stat(f)
+        except FileNotFoundError: continue # A link that leads nowhere, which is a problem where it is read
         h.update(f'{Path(f).name}{s.st_size}{s.st_mtime_ns}'.encode())
     return h.hexdigest()
 
@@ -99,7 +107,7 @@ class Labelled(Source):
         there = [*self.names, *self.twice]
         if len(ids) and not ids.isin(there).any():
             raise ValueError(f"None of the {len(ids):,} ids of {what} is the name of an image in '{self.folder}': the first id is {ids.iloc[0]!r}, "
-                             f"{f'the first image {next(iter(self.names.values()), self.twice)!r}' if there else 'and there is no image'}")
+                             f"{f'the first image {next(iter(self.names.values()), self.twice)!r}' if there else f'and there is no image. {what_is_in(self.folder, DEEPER)}'}")
         return ids
 
     def _led(self, ids):
@@ -120,7 +128,8 @@ class Labelled(Source):
 
     def _usable(self, df):
         "The rows of `df` whose label and file can be used; the others are noted as problems"
-        label = df.label.str.lower().str.replace(r'^([01])\.0*$', r'\1', regex=True).map(VALUES)
+        label,said = as_labels(df.label),sorted(df.label.unique())
+        if len(said)==2 and label.isna().any() and all(re.fullmatch(r'-?\d+(\.0*)?', o) for o in said): raise ValueError(f"The labels are {said[0]} and {said[1]}, which doesn't say which is tumour: write 0 for normal and 1 for tumour")
         if len(df) and label.isna().all(): raise ValueError(f'None of the {len(df):,} labels is 0 or 1: the first is {df.label.iloc[0]!r}')
         if (other:=label.notna() & (label!=df.label)).any(): self.notes.append(f"labels are taken as 0 and 1, such as {df.label[other].iloc[0]!r} as {label[other].iloc[0]}")
         for r in df[label.isna()].drop_duplicates('id').itertuples(): self.problem(r.id, f'the label is {r.label!r}, not 0 or 1')
@@ -133,11 +142,12 @@ class Labelled(Source):
         for i in self.names.keys()-set(df.id)-{o['id'] for o in self.problems}: self.problem(i, 'an image without a label', self.names[i])
         return df[~lost].reset_index(drop=True)
 
-    def _make_table(self, df, slides):
-        "Make the table of the rows of `df`, with the slides of the CSV file `slides`, or of slides.csv, where there is one"
+    def _make_table(self, df, slides, own=None, file=None):
+        "Make the table of the rows of `df`, with the slides of the CSV file `slides`, or of slides.csv, where there is one, or the `own` ones of the `file` of labels"
         at = slides or (self.path/'slides.csv' if is_file(self.path/'slides.csv') else None)
-        if at is None: return make_table(df.id, df.label)
-        known,n = read_slide_table(at, df.id)
+        if at is None and own is None: return make_table(df.id, df.label)
+        known,n = read_slide_table(at, df.id) if at else (own,0)
+        at = at or file
         wsi = known_slides(known.reindex(df.id))
         unknown = df.id[wsi.isna().to_numpy()]
         if n: self.notes.append(f'{n:,} ids of {Path(at).name} are taken without their folder or suffix')
@@ -157,16 +167,36 @@ class KaggleFolder(Labelled):
     ):
         super().__init__(path)
         file = Path(labels or self.path/f'{part}_labels.csv')
-        df = read_csv(file, ['id','label'], LABELS_HINT)
+        if not labels and not os.path.lexists(file): raise no_labels(path, part)
+        read = read_table(file, LABELS_HINT)
+        df = pick_columns(read, file, ['id','label'], LABELS_HINT)
+        check_labels(read, file)
         self.folder = self.path/part
         if not is_folder(self.folder):
-            if not labels: raise FileNotFoundError(f"No folder '{part}' in '{path}'. The patches named in {part}_labels.csv belong there")
+            if not labels: raise FileNotFoundError(f"No folder '{part}' in '{path}'. {f'Unpack {part}.zip' if is_file(self.path/f'{part}.zip') else f'The patches named in {part}_labels.csv belong there'}")
             self.folder = self.path
         self._find_images()
-        df = df.assign(id=self._matched(df.id, file.name)).drop_duplicates()
+        ids,note = pick_ids(read, file, self._named)
+        if note: self.notes.append(note)
+        df = df.assign(id=self._matched(ids, file.name))
+        own = self._own_slides(df.id, read, file) if not slides else None
+        df = df.drop_duplicates()
         self._note_others(self.folder, {o.split('/')[0] for o in self.names.values()}, folders=self.folder!=self.path)
         df = self._usable(df)
-        self.table = self._make_table(df, slides)
+        self.table = self._make_table(df, slides, own, file)
+
+    def _named(self, ids):
+        "The image that each of `ids` names, missing where there is none"
+        there = {*self.names, *self.twice}
+        found = match_ids(ids, there)[0]
+        led = ids.map(lambda o: '/' in o and any(os.path.isfile(root/o) for root in (self.folder,self.path)))
+        return found.where(found.isin(there) | led)
+
+    def _own_slides(self, ids, read, file):
+        "The slide of each of `ids` that a column of the table of labels says, or None"
+        if len(said:=columns_for(read, 'wsi'))!=1 or is_file(self.path/'slides.csv') or known_slides(read[said[0]]).isna().all(): return None
+        self.notes.append(f'the slides are those of the column {said[0]} of {file.name}')
+        return slide_of_each(pd.DataFrame(dict(id=ids, wsi=read[said[0]])), file)
 
 class ClassFolders(Labelled):
     "A folder of two folders that are called as the classes are: `0` and `1`, `normal` and `tumour`, …, as for torchvision's ImageFolder"
@@ -183,13 +213,13 @@ class ClassFolders(Labelled):
         few,many = sorted(({*names, *twice} for names,twice in there.values()), key=len)
         numbered = len(few&many)>1 and 2*len(few&many)>=len(few) # Each class from 1 on: the folder tells them apart
         for folder,(names,twice) in there.items():
-            self._note_others(self.folder/folder)
-            if not names and not twice: self.notes.append(f'{folder}/ holds no image')
+            if names or twice: self._note_others(self.folder/folder)
+            if not names and not twice: self.notes.append(f'{folder}/ holds no image. {what_is_in(self.folder/folder, DEEPER)}')
             for id,files in {**{k:[v] for k,v in names.items()}, **twice}.items():
                 found.setdefault(f'{folder}/{id}' if numbered else id, []).extend(f'{folder}/{o}' for o in files)
         if numbered: self.notes.append(f'names come in both classes, so ids begin with the folder, such as {next(iter(found))}')
         self._take(*by_name(found))
-        self._need_images()
+        self._need_images(DEEPER)
         ids = sorted(self.names)
         self.table = self._make_table(pd.DataFrame(dict(id=ids, label=[labels[self.names[o].split('/')[0]] for o in ids])), slides)
 
@@ -224,7 +254,8 @@ class ImageList(Source):
     "Single images without labels; ids are the names without suffix, in the order of the `files`"
     def __init__(self, files):
         self.path,self.folder,self.problems,self.notes = Path(files[0]).parent,Path(os.sep),[],[]
-        names = {}
+        scan,names = next((o for o in files if Path(o).suffix.lower() in SCANS), None),{}
+        if scan: raise ValueError(f"'{scan}' is a whole slide: read it with pcam_slide")
         for o in dict.fromkeys(os.path.abspath(o) for o in files): names.setdefault(Path(o).stem, []).append(o)
         self._take(*by_name(names))
         self.table = make_table(list(self.names))
@@ -274,7 +305,10 @@ def open_h5(file, key, shape):
     import h5py
     file = Path(file)
     if not is_file(file): raise missing_h5(file)
-    try: d = h5py.File(file)[key]
+    try:
+        whole = h5py.File(file)
+        if key not in whole: raise ValueError(f"'{file}' holds {', '.join(list(whole)[:5]) or 'nothing'}, not {key}. PCam's holds {key}: copy it under that name, or fetch PCam's with pcam_fetch pcam")
+        d = whole[key]
     except (OSError, KeyError) as e:
         if 'lock file' in str(e): raise OSError(f"'{file}' can't be locked: another program writes it, or it lies on a network drive without locks. "
                                                 'Close that program, or set HDF5_USE_FILE_LOCKING=FALSE') from None
@@ -282,8 +316,8 @@ def open_h5(file, key, shape):
         if isinstance(e, FileNotFoundError): raise FileNotFoundError(f"'{file}' is no longer there") from None
         number = getattr(e, 'errno', None) or next(iter(map(int, re.findall(r'errno = (\d+)', str(e)))), None)
         if number: raise OSError(f"'{file}' can't be read: {os.strerror(number).lower()}") from None
-        with open(file, 'rb') as f: kind = what_it_is(f.read(2**20))
-        if kind not in ('not an image','not an image that is read here, but an HDF5 file. Save it as PNG'): raise ValueError(f"'{file}' is not an HDF5 file: {kind.removeprefix('not an image, but ')}") from None
+        with open(file, 'rb') as f: kind = what_instead(f.read(2**20))
+        if kind and not kind.startswith('an HDF5'): raise ValueError(f"'{file}' is not an HDF5 file, but {kind}") from None
         raise ValueError(f"'{file}' is damaged ({e}). Remove it and fetch it again") from None
     if d.shape[1:]!=shape or d.dtype.kind not in 'ui' or key=='x' and d.dtype!=np.uint8:
         kind = 'uint8' if key=='x' else 'whole numbers'
@@ -327,7 +361,9 @@ def open_source(
     "Recognise and read a set of patches; raises `FileNotFoundError` or `ValueError` that says what is missing"
     path = Path(path)
     if part not in PCAM_PARTS: raise ValueError(f"part is {part!r}: choose 'train' or 'test'")
-    if os.path.isfile(path): raise NotADirectoryError(f"'{path}' is a file. Give the folder that holds it")
+    if os.path.isfile(path):
+        with open(path, 'rb') as f: kind = what_instead(f.read(2**20))
+        raise NotADirectoryError(f"'{path}' is {kind}, and give the folder that it makes" if 'Unpack' in kind else f"'{path}' is a file. Give the folder that holds it")
     if labels: return KaggleFolder(path, part, slides, labels)
     pcam = next((o for o in (path, path/'pcam') if is_folder(o) and list(o.glob('camelyonpatch_*_[xy].h5*'))), None) # torchvision downloads into a folder pcam
     if pcam:
@@ -335,6 +371,7 @@ def open_source(
         return PcamH5(pcam, part)
     if not is_file(path/f'{part}_labels.csv') and any(map(class_folders, (path/part, path))): return ClassFolders(path, part, slides)
     if part=='train' or is_folder(path) and is_file(path/'test_labels.csv'): return KaggleFolder(path, part, slides)
+    if not (path/'test').is_dir() and (path/'train').is_dir() and not image_files(path)[0]: raise FileNotFoundError(f"No folder 'test' in '{path}', and no test_labels.csv")
     return ImageFolder(path/'test' if (path/'test').is_dir() else path)
 
 # %% ../nbs/02_source.ipynb #3a3b90e5

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 from .core import CENTRE, need, SIZE
-from .image import open_image, read_image, SUFFIXES
+from .image import open_image, read_image, SUFFIXES, what_it_is
 from .jobs import Lost, Worker
 from .store import to_size
 
@@ -50,6 +50,7 @@ def read_upload(
     try:
         with open_image(io.BytesIO(data)) as im: w,h = im.size
     except Image.DecompressionBombError: w = h = 10**6
+    except Image.UnidentifiedImageError: raise ValueError(f"The image can't be read: {what_it_is(data[:2**20]) if data else 'the file is empty'}") from None
     except Exception: raise ValueError('This is not an image that can be read') from None # Pillow's readers raise many
     if w*h>MOST_PIXELS: raise ValueError('The image is too large for a patch. Cut it, or take the tab for slides')
     if min(w, h)<CENTRE.stop-CENTRE.start: raise ValueError(f'The image is {w}×{h} px. A patch is {SIZE}×{SIZE}')

@@ -9,9 +9,11 @@ __all__ = ['NotFinite', 'load_model']
 import torch
 from safetensors import safe_open, SafetensorError
 from safetensors.torch import load_file
-from .core import reading
+from .core import is_file, reading
+from .encoder import ENCODERS, find_start
+from .features import encoder_key
 from .model import check_arch, make_model
-from .weights import not_finite
+from .weights import head_names, load_weights, not_finite
 
 # %% ../nbs/14_load.ipynb #93947247
 class NotFinite(ValueError): "A network that holds, or gives, NaN or infinity"
@@ -21,7 +23,8 @@ def load_model(run):
     file,config = run.file('weights'),run.config
     try: check_arch(config.arch)
     except ValueError as e: raise ValueError(f"'{run/'config.json'}': {e}") from None
-    with torch.device('meta'): planned = make_model(config.arch).state_dict() # Shapes alone: a huge network costs nothing yet
+    with torch.device('meta'): planned = make_model(config.arch) # Shapes alone: a huge network costs nothing yet
+    planned = {k:v for k,v in planned.state_dict().items() if not config.reference or k in head_names(planned)}
     try:
         with reading(file), safe_open(file, 'pt') as f: held = {k:f.get_slice(k).get_shape() for k in f.keys()}
         if held!={k:list(v.shape) for k,v in planned.items()}:
@@ -30,7 +33,16 @@ def load_model(run):
     except SafetensorError as e: raise ValueError(f"'{file}' is damaged ({e}). Copy it again, or train again") from None
     odd = [k for k,v in weights.items() if planned[k].is_floating_point()!=v.is_floating_point()]
     if odd: raise ValueError(f"'{file}' is damaged ({odd[0]} holds {str(weights[odd[0]].dtype).removeprefix('torch.')}). Copy it again, or train again")
-    model = make_model(config.arch)
-    model.load_state_dict(weights)
+    model = _referred(run) if config.reference else make_model(config.arch)
+    model.load_state_dict(weights, strict=not config.reference)
     if bad:=not_finite(weights): raise NotFinite(f"'{file}' holds NaN or infinity ({bad[0]}). Copy it again, or train again with a smaller learning rate")
     return model.eval().to(memory_format=torch.channels_last)
+
+def _referred(run):
+    "The network of a run that holds its head alone, with the encoder that it refers to; raises what `find_start` raises, `ValueError` if it is another"
+    config,named = run.config,run.config.reference in ENCODERS
+    if not named and not is_file(config.reference):
+        raise FileNotFoundError(f"'{run}' holds its head alone, and '{config.reference}', the file with its encoder, is not there. Put it there, or change reference in config.json")
+    model = load_weights(make_model(config.arch), find_start(config.reference).weights if named else config.reference)
+    if encoder_key(model)!=config.reference_key: raise ValueError(f"'{config.reference}' holds another encoder than '{run}' was trained with")
+    return model

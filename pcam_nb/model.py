@@ -49,7 +49,10 @@ class TokenHead(nn.Module):
         "Tokens of N patches, N×T×D, to features"
         return torch.cat([tokens[:,0], tokens[:,self.net.num_prefix_tokens:].mean(1)], 1)
 
-    def get_classifier(self): return self.head
+    def get_classifier(self):
+        "The linear layer"
+        return self.head
+
     def forward(self, x): return self.head(self.pool(self.net(x)))
 
 class QueryHead(TokenHead):
@@ -64,8 +67,11 @@ class QueryHead(TokenHead):
     @staticmethod
     def width(net): return 512
     def pool(self, tokens):
-        query,keys = self.ln_q(self.query).expand(len(tokens), 1, -1),self.ln_k(tokens)
-        return self.norm(self.attn(query, keys, keys, need_weights=False)[0][:,0])
+        (a,b,c),heads,keys = self.attn.in_proj_bias.chunk(3),self.attn.num_heads,self.ln_k(tokens) # Written out, since its export fixes the number of patches
+        q = F.linear(self.ln_q(self.query), self.attn.q_proj_weight, a).view(heads, -1)
+        k,v = [F.linear(keys, w, bias).unflatten(2, (heads,-1)) for w,bias in ((self.attn.k_proj_weight, b), (self.attn.v_proj_weight, c))]
+        attention = torch.einsum('he,nthe->nht', q, k).div(q.shape[1]**.5).softmax(2)
+        return self.norm(self.attn.out_proj(torch.einsum('nht,nthe->nhe', attention, v).flatten(1)))
 
 POOLS = dict(clsmean=TokenHead, query=QueryHead) # By the word that global_pool has in a name
 
@@ -170,7 +176,10 @@ class Resized(nn.Module):
         super().__init__()
         self.net,self.size = net,size
 
-    def get_classifier(self): return heads_of(self.net)
+    def get_classifier(self):
+        "The classifier of the network inside"
+        return heads_of(self.net)
+
     def forward(self, x):
         return self.net(F.interpolate(x, (self.size,self.size), mode='bilinear', antialias=self.size<min(x.shape[2:])))
 

@@ -44,6 +44,7 @@ class Recipe:
     precision:str='auto'  # What the network computes in as it trains; see choose_precision
     freeze:bool=False     # Leave the encoder as it is, and train a linear head on its features? See fit_head, which uses epochs, lr, patience, pos_weight, smooth, seed and d4
     runs:int=1            # With freeze: fit so many heads, of different seeds, and average them
+    embed_weights:bool=True # Does the run hold the whole network? Else, with freeze, its head, and where the encoder's weights are
     weights:str=''        # File of weights to start with, instead of those that go with the name
     init:str=''           # Run to start from: its network, weights, mean and standard deviation
     size:int=None         # Side of what the network is fed, px; default: its own
@@ -68,6 +69,8 @@ class Recipe:
             if value not in (None,'auto') and not 0<value<1e4: raise ValueError(f'{name} is {value}: choose a number above 0')
         if self.normalise not in ('none',*STAINS): raise ValueError(f"normalise is {self.normalise!r}: choose none, {', '.join(STAINS)}")
         if self.stats not in ('auto','data','encoder'): raise ValueError(f"stats is {self.stats!r}: choose auto, data or encoder")
+        if not self.embed_weights and not (self.freeze and (self.weights or self.arch in ENCODERS)):
+            raise ValueError('A run can refer to the weights of an encoder if that is frozen, and comes from a file or the table of encoders: give freeze, or embed the weights')
         if self.runs>1 and not self.freeze: raise ValueError('runs are of the head of a frozen encoder: give freeze, or train folds')
         if self.freeze and (self.lr=='auto' or self.layer_decay!=1 or self.head_first):
             raise ValueError('With a frozen encoder only the classifier is trained: leave out lr auto, layer_decay and head_first')

@@ -71,6 +71,8 @@ class RunConfig:
     classes:tuple=('normal','tumour') # Names of label 0 and 1
     threshold:float=.5  # From which probability on a patch is called tumour, above 0, up to 1
     temperature:float=1.# What logits are divided by, above 0
+    reference:str=''    # File of weights, or pathology encoder, that the encoder is read from, if the run holds its head alone
+    reference_key:str=''# Of those weights; see encoder_key
     data:RunData=field(default_factory=RunData) # What it was trained on
     recipe:dict=field(default_factory=dict)     # How it was trained; see Recipe
     versions:dict=field(default_factory=dict)   # Of what it was trained with
@@ -84,6 +86,7 @@ class RunConfig:
         check_number('threshold', self.threshold, 0, 1, above=True)
         check_number('temperature', self.temperature, 0, 1e6, above=True)
         self._names()
+        for o in ('reference','reference_key'): check_text(o, getattr(self, o))
         if not isinstance(self.data, RunData): raise ValueError(f'data is {_short(self.data)}: it should be an object')
         check_plain('recipe', self.recipe, (str,bool,int,float,type(None)))
         check_plain('versions', self.versions, str)
@@ -122,7 +125,7 @@ def as_config(
 
 # %% ../nbs/14_run.ipynb #96b6abda
 THEN = dict(accumulate=1, smooth=0., average=0., shift=0, context_swap=0., strong_stain=0., precision='fp32', freeze=False,
-            runs=1, weights='', init='', size=None, normalise='none', stats='data', head_first=False, layer_decay=1.,
+            runs=1, embed_weights=True, weights='', init='', size=None, normalise='none', stats='data', head_first=False, layer_decay=1.,
             distill='', teacher_weight=.7, unlabelled='') # What a recipe without the key meant
 
 def whole_recipe(config):

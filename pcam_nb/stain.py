@@ -12,7 +12,9 @@ from torch import nn
 
 # %% ../nbs/12_stain.ipynb #a37a11a1
 _LMS = torch.tensor([[.3811,.5783,.0402],[.1967,.7244,.0782],[.0241,.1288,.8444]]) # From RGB
+_RGB = torch.linalg.inv(_LMS)
 _LAB = torch.diag(torch.tensor([3.,6.,2.])**-.5)@torch.tensor([[1.,1.,1.],[1.,1.,-2.],[1.,-1.,0.]]) # From the logarithm of LMS
+_LOG = torch.linalg.inv(_LAB)
 
 def to_lab(
     x:torch.Tensor, # RGB, N×3×P, 0–1
@@ -22,7 +24,7 @@ def to_lab(
 
 def from_lab(x):
     "RGB of `to_lab`, N×3×P"
-    return torch.linalg.inv(_LMS).to(x)@(10**(torch.linalg.inv(_LAB).to(x)@x))
+    return _RGB.to(x)@(10**(_LOG.to(x)@x))
 
 def reinhard(
     x:torch.Tensor,      # RGB, N×3×P, 0–1
@@ -39,7 +41,7 @@ def eigenvectors(
 )->tuple:           # Eigenvalues, N×3, ascending, and eigenvectors, N×3×3, by column
     "Eigenvectors of small symmetric matrices by Jacobi's rotations: operations that any exported network may hold"
     v = torch.eye(3, dtype=c.dtype, device=c.device).expand_as(c)
-    for i,j in [(0,1),(0,2),(1,2)]*5:
+    for i,j in [(0,1),(0,2),(1,2)]*3:
         angle = .5*torch.atan2(2*c[:,i,j], c[:,j,j]-c[:,i,i])
         cos,sin = angle.cos()[:,None],angle.sin()[:,None]
         cols = list(torch.eye(3, dtype=c.dtype, device=c.device).expand_as(c).unbind(2))
@@ -111,6 +113,7 @@ class StainNormalised(nn.Module):
         self.register_buffer('target', torch.ones(shape))
 
     def get_classifier(self):
+        "The classifier of the network inside"
         from pcam_nb.model import heads_of
         return heads_of(self.net)
 

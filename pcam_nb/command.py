@@ -67,8 +67,11 @@ def read_config(
     try: data = Path(file).read_bytes()
     except OSError as e: raise ValueError(f"'{file}' can't be read: {e.strerror}") from None
     try: found = tomllib.loads(data.decode()) if str(file).endswith('.toml') else json.loads(data)
-    except ValueError as e: raise ValueError(f"'{file}' is neither JSON nor TOML ({str(e).splitlines()[0]:.100})") from None
-    if isinstance(found, dict) and isinstance(found.get('recipe'), dict): return {k:v for k,v in found['recipe'].items() if k in names and v is not None}
+    except (ValueError, RecursionError) as e: raise ValueError(f"'{file}' is neither JSON nor TOML ({str(e).splitlines()[0]:.100})") from None
+    if isinstance(found, dict) and isinstance(found.get('recipe'), dict) and 'arch' in found:
+        from pcam_nb.run import RENAMED, THEN # A run of an earlier version means what it meant then
+        recipe = {**THEN, **{RENAMED.get(k, k):v for k,v in found['recipe'].items()}}
+        return {k:v for k,v in recipe.items() if k in names and v is not None}
     if not isinstance(found, dict): raise ValueError(f"'{file}' should be an object with options by name")
     found = {k.replace('-','_'):v for k,v in found.items()}
     if odd:=[k for k in found if k not in names]: raise ValueError(f"'{file}' has the option {odd[0]!r}, which is none of this command. It has {', '.join(names)}")
@@ -87,15 +90,21 @@ def parse(
     if file:=args.pop('config'):
         try: found = read_config(file, docments(f, full=True, returns=False).keys())
         except ValueError as e: p.error(str(e))
-        kinds = {k:o for k,o in docments(f, full=True, returns=False).items()}
+        kinds = docments(f, full=True, returns=False)
         for k,v in found.items():
-            if k in given: continue
-            wanted = type(kinds[k].default) if kinds[k].default not in (None,empty) else None
-            if wanted in (bool,int,float,str) and not (isinstance(v, wanted) and isinstance(v, bool)==(wanted is bool) or wanted is float and isinstance(v, int) and not isinstance(v, bool)):
-                p.error(f"{k} in '{file}' is {v!r}: it should be {dict(bool='true or false', int='a whole number', float='a number', str='a text')[wanted.__name__]}")
-            args[k] = v
+            if k not in given: args[k] = _as_kind(p, kinds[k].anno, k, v, file)
             given.add(k)
     return args, given-{'config'}
+
+def _as_kind(parser, kind, name, value, file):
+    "A value of a file as an option of this kind takes it; ends with 1 and one sentence if it can't be"
+    number = isinstance(value, (int,float)) and not isinstance(value, bool)
+    if kind is float and number: return float(value)
+    if kind is str and number: return str(value) # Such as a learning rate
+    if kind is Path and isinstance(value, str): return Path(value)
+    if kind in (bool,int,str,list) and isinstance(value, kind) and isinstance(value, bool)==(kind is bool): return value
+    words = {bool:'true or false', int:'a whole number', float:'a number', list:'a list'}.get(kind, 'a text')
+    parser.error(f"{name} in '{file}' is {value!r}: it should be {words}")
 
 # %% ../nbs/46_command.ipynb #c421c406
 def is_first():

@@ -6,6 +6,8 @@
 __all__ = ['Distill', 'WithUnlabelled']
 
 # %% ../nbs/15_distill.ipynb #b0bdcb11
+import hashlib, warnings
+
 import numpy as np, pandas as pd, torch
 from .learner import Callback
 from .load import load_model
@@ -56,12 +58,16 @@ class WithUnlabelled:
     def __init__(self,
         store,      # N labelled patches
         unlabelled, # M others
+        held_out,   # Row numbers of validation patches; what is the same as one of them, to the pixel, is not trained on
     ):
         self.path,self.patches,self.known = store.path,_Rows(store.patches, unlabelled.patches),len(store)
+        valid = {_digest(store.patches[i]) for i in held_out}
+        self.more = self.known+np.flatnonzero([_digest(unlabelled.patches[i]) not in valid for i in range(len(unlabelled))])
+        if n:=len(unlabelled)-len(self.more): warnings.warn(f'{n:,} of {len(unlabelled):,} patches without labels are validation patches, and are left out')
         self.table = pd.concat([store.table, unlabelled.table.assign(label=np.nan)], ignore_index=True)
 
     def __len__(self): return len(self.table)
-    @property
-    def more(self):
-        "Row numbers of the patches without labels"
-        return np.arange(self.known, len(self))
+
+def _digest(x):
+    "What tells a patch from others"
+    return hashlib.blake2b(np.ascontiguousarray(x), digest_size=16).digest()

@@ -155,6 +155,11 @@ def from_config(
     where:str,   # Where it lies, for errors
 )->tuple:        # Name with arguments, size in px, and mean and standard deviation of each channel or None
     "The network that a configuration describes; raises `ValueError` if it is none that can be made"
+    try: return _from_config(config, where)
+    except (TypeError, AttributeError, KeyError, IndexError, ZeroDivisionError) as e: raise ValueError(f"config.json of '{where}' is not as timm or transformers write it ({type(e).__name__}: {e})") from None
+
+def _from_config(config, where):
+    "What `from_config` does"
     said = config.get('pretrained_cfg') or {}
     if config.get('architecture'):
         options = {k:v for k,v in (config.get('model_args') or {}).items() if k not in _IGNORED}
@@ -162,9 +167,12 @@ def from_config(
         name = config['architecture']
     elif config.get('model_type') in ('dinov2','dinov2_with_registers'): name,options,size = _dinov2(config, where)
     else: raise ValueError(f"'{where}' is described by no architecture of timm and is no DINOv2 of transformers ({config.get('model_type') or 'no model_type'})")
-    stats = tuple(tuple(said[o]) for o in ('mean','std')) if {'mean','std'}<=set(said) else None
+    stats = tuple(tuple(map(float, said[o])) for o in ('mean','std')) if {'mean','std'}<=set(said) else None
+    if stats and not (all(len(o)==3 for o in stats) and all(0<=v<=1 for v in stats[0]) and all(1e-4<=v<=1 for v in stats[1])): raise ValueError(f"config.json of '{where}' has a mean or std that are not three numbers from 0 to 1")
+    size = size if isinstance(size, int) else size[0]
+    if isinstance(size, bool) or not isinstance(size, int): raise ValueError(f"config.json of '{where}' has the size {size!r}, which is no whole number")
     text = '&'.join(f'{k}={v}' for k,v in options.items())
-    try: return str(Arch.parse(name+(f'?{text}' if text else ''))), size if isinstance(size, int) else size[0], stats
+    try: return str(Arch.parse(name+(f'?{text}' if text else ''))), size, stats
     except ValueError as e: raise ValueError(f"'{where}' describes a network that can't be made ({e})") from None
 
 def _dinov2(config, where):

@@ -20,7 +20,8 @@ from .model import Ensemble, ensemble_of
 from .recipe import Recipe, recipe_start, recipe_stats
 from .run import Run
 from .store import Store
-from .train import check_new, fit_temperature, run_config, start_run, train, train_on
+from .resume import check_new, start_run, train_on
+from .train import fit_temperature, run_config, train
 
 # %% ../nbs/19_ensemble.ipynb #26e00f44
 def join_models(
@@ -60,7 +61,7 @@ def _fill(run, runs, recipe):
     if valid.label.nunique()<2: raise ValueError('The runs hold out no patches of both classes')
     y,logit = valid.label.to_numpy(int),valid.logit.to_numpy()
     trained = table.id[table.part!='valid']
-    config = replace(first, arch='+'.join(o.config.arch for o in runs), temperature=fit_temperature(logit, y), recipe=recipe,
+    config = replace(first, arch='+'.join(o.config.arch for o in runs), temperature=fit_temperature(logit, y), recipe=recipe, reference='', reference_key='',
                      data=replace(first.data, train=len(trained), valid=len(valid)))
     prints = pd.concat([pd.DataFrame(o.fingerprints, index=o.trained.id) for o in runs])
     prints = prints[~prints.index.duplicated()].loc[trained].to_numpy(np.float16)
@@ -97,6 +98,8 @@ def train_folds(
 )->Run:                 # Of the ensemble; the runs of its members are in the folder `folds` inside
     "Train a network for each fold, and join them; raises what `train` and `split_folds` raise"
     recipe,run,first = recipe or Recipe(),Run(out),not processes()[0]
+    if recipe.init and (n:=int(store.table.id.isin(Run.of(recipe.init).trained.id).sum())):
+        raise ValueError(f"'{recipe.init}' was trained on {n:,} of these patches, so they can't be held out by folds that start from it. Start from a run of other patches")
     splits,start = split_folds(store.table, folds, recipe.seed),recipe_start(recipe)
     stats = recipe_stats(recipe, start, store, np.arange(len(store)))
     config = run_config(recipe, store, splits[0], stats, start.arch)

@@ -61,7 +61,7 @@ def encode(
 )->np.ndarray:          # float16, N×views×D, on the disk
     "The features of all patches of a store, computed or read; raises `ValueError` if they aren't finite"
     if views not in (1,8): raise ValueError(f'views is {views}: choose 1 or 8')
-    key = encoder_key(model, store.fingerprint, len(store), stats, views)
+    key = encoder_key(model, getattr(model, 'arch', repr(model)), store.fingerprint, store.info.get('fit'), len(store), stats, views)
     folder,n,d = Path(root)/key[:16],len(store),classifier(model).in_features
     with only_one(folder):
         x,done = _open(folder, key, (n,views,d))

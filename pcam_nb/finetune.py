@@ -39,7 +39,7 @@ def _depths(model):
     if hasattr(net, 'group_matcher'):
         from timm.models import group_parameters
         depth,prefix = group_parameters(net, net.group_matcher(coarse=False), reverse=True),'' if net is model else 'net.'
-        return lambda name: depth.get(name.removeprefix(prefix), 0)
+        return lambda name: depth.get(name.removeprefix(prefix), 0) if name.startswith(prefix) else 1e9 # A pooling of its own is right below the classifier
     if not isinstance(model, Customised): return lambda name: 0
     level = 2 if len(model[0])==2 else 1 # A DenseNet's features come before a ReLU
     names = list(dict.fromkeys(name.split('.')[level] for name,_ in model[0].named_parameters(prefix='0')))

@@ -81,8 +81,12 @@ def _timm(o, pretrained):
     said,options = timm.get_pretrained_cfg(o.name),{k:_layer(v) if k.endswith('_layer') else v for k,v in o.options.items()}
     head = POOLS.get(options.get('global_pool'))
     if head: options['global_pool'] = ''
+    if head and not said.fixed_input_size: raise ValueError(f"{o.name} has no tokens, so global_pool can't be one of {', '.join(POOLS)}")
     if said.fixed_input_size: options['img_size'] = fed_size(o) # Vision transformers want to be told
-    with reached(said.hf_hub_id if pretrained else None): net = timm.create_model(o.name, pretrained=pretrained, num_classes=0 if head else 1, **options)
+    try:
+        with reached(said.hf_hub_id if pretrained else None): net = timm.create_model(o.name, pretrained=pretrained, num_classes=0 if head else 1, **options)
+    except (TypeError, AssertionError, AttributeError, ZeroDivisionError, KeyError) as e:
+        raise ValueError(f"timm can't make {o} ({(str(e) or type(e).__name__).splitlines()[0]:.200})") from e
     return head(net) if head else net
 
 def _layer(word):
@@ -236,7 +240,9 @@ def make_model(
     "Make a network by its name; raises `ValueError` for an unknown one, `ConnectionError` without its weights"
     check_arch(arch)
     made = [_single(o, pretrained) for o in members_of(arch)]
-    return made[0] if len(made)==1 else ensemble_of(made)
+    model = made[0] if len(made)==1 else ensemble_of(made)
+    model.arch = arch # What weights alone don't say, such as the size that it is fed
+    return model
 
 def _single(o, pretrained):
     "The network of an `Arch`"

@@ -7,6 +7,8 @@ __all__ = ['STAINS', 'to_lab', 'from_lab', 'reinhard', 'eigenvectors', 'stains',
            'fit_stain']
 
 # %% ../nbs/12_stain.ipynb #853afd91
+from contextlib import nullcontext
+
 import torch
 from torch import nn
 
@@ -120,7 +122,8 @@ class StainNormalised(nn.Module):
     def normalised(self, x):
         "Planes in the colours of the training set"
         m,s = self.mean[:,None],self.std[:,None]
-        with torch.no_grad(): return ((self.method((x.float().flatten(2)*s+m).clamp(0, 1), self.target)-m)/s).view_as(x)
+        with torch.no_grad(), torch.autocast(x.device.type, enabled=False) if torch.is_autocast_enabled(x.device.type) else nullcontext():
+            return ((self.method((x.float().flatten(2)*s+m).clamp(0, 1), self.target)-m)/s).view_as(x) # In bfloat16, colours would be others than those of the prediction
 
     def forward(self, x): return self.net(self.normalised(x))
 

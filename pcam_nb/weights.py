@@ -15,6 +15,7 @@ from safetensors.torch import load_file
 from torch import nn
 from .core import is_file, reading
 from .model import Ensemble, heads_of, inner_net, QueryHead, TokenHead
+from .stain import StainNormalised
 
 # %% ../nbs/12_weights.ipynb #bde598f9
 WRAPPED = ('state_dict_ema','model_ema','ema','state_dict','model','teacher','student','net','weights')
@@ -39,6 +40,10 @@ def read_weights(
     held = {k:v for k,v in held.items() if isinstance(k, str) and isinstance(v, torch.Tensor)} if isinstance(held, dict) else {}
     if not held: raise ValueError(f"'{file}' holds no tensors by name")
     if bad:=not_finite(held): raise ValueError(f"'{file}' holds NaN or infinity ({bad[0]})")
+    return _unwrapped(held)
+
+def _unwrapped(held):
+    "Weights without what all of their names begin with"
     while '.' in (first:=next(iter(held))) and all(k.startswith(first.split('.')[0]+'.') for k in held): held = {k.partition('.')[2]:v for k,v in held.items()}
     return held
 
@@ -89,6 +94,11 @@ def load_weights(
     "Fill `model` with the weights of a file; raises `ValueError` if they are another network's"
     if isinstance(model, Ensemble): raise ValueError('An ensemble is made of its runs: use join_runs')
     held,net = read_weights(file),inner_net(model)
+    if isinstance(model, StainNormalised) and {'mean','std','target'}<=set(held): # Of a run, with what it knows of stains
+        for k in ('mean','std','target'):
+            if held[k].shape!=getattr(model, k).shape: raise ValueError(f"'{file}' holds another stain normalisation")
+            getattr(model, k).copy_(held.pop(k))
+        held = _unwrapped(held)
     if isinstance(net, QueryHead): held = from_conch(held)
     elif isinstance(net, TokenHead) and not any(k.startswith('net.') for k in held): net = net.net # The encoder's own file
     if 'embeddings.cls_token' in held: held = from_dinov2(held, getattr(net, 'no_embed_class', False))
@@ -102,6 +112,9 @@ def _fill(model, held, file):
     if translate: held = _translated(translate, held, model)
     body = [k for k in own if k not in head]
     if not set(body)&set(held) and Path(file).suffix!='.safetensors': held = _in_order(held, own, body)
+    numbered = lambda k: re.sub(r'\d+', '#', k)
+    kinds,more = {numbered(k) for k in body if re.search(r'\d', k)},[k for k in held if k not in own]
+    if deeper:=[k for k in more if numbered(k) in kinds]: raise ValueError(f"'{file}' holds the weights of another network: it has more layers, such as {deeper[0]}")
     missing = [k for k in body if k not in held]
     other = [k for k in body if k in held and held[k].shape!=own[k].shape]
     if missing or other:

@@ -11,7 +11,7 @@ one, and has to leave the files of an undisturbed run, byte for byte, and nothin
 fresh process, `python -m pcam_nb.cli …`; those that are killed are forked from one that has imported everything, as a kill during the imports shows
 little. That a forked command leaves the same files is seen first. The package may not be changed meanwhile: parsers are made of its source.
 
-Left out of the comparison: how many seconds an epoch took, which no two trainings share, in history.csv, metrics.json and checkpoint.pt of a run; and
+Left out of the comparison: how many seconds an epoch took, which no two trainings share, in history.csv, metrics.json, checkpoint.pt and log.txt of a run; and
 how checkpoint.pt is pickled, which depends on whether a tensor was made or loaded: its tensors and numbers are compared. The ONNX file is compared by
 its bytes, too.
 
@@ -41,7 +41,7 @@ CASES = dict(
     export=   (3, 'pcam_export ../run --out out/model.onnx', None, None),
     predict=  (4, 'pcam_predict ../run ../data/test --out out/submission.csv --device cpu',
                'pcam_predict ../run ../data/train --out out/submission.csv --device cpu', None))
-GROWING = {'checkpoint.pt','config.json','history.csv','metrics.json','model.safetensors','valid.csv'} # Of a run: written anew after an epoch
+GROWING = {'checkpoint.pt','config.json','history.csv','log.txt','metrics.json','model.safetensors','valid.csv'} # Of a run: written anew after an epoch
 CHANGES = {'os.rename','os.remove','os.mkdir','os.rmdir','os.chmod','os.truncate','os.link','os.symlink'}
 
 
@@ -140,6 +140,7 @@ def open_one(file):
     elif file.name=='valid.csv': Run(file.parent).valid
     elif file.suffix=='.onnx': infer.Predictor.load(file, 'cpu').logits(np.zeros((1,96,96,3), np.uint8))
     elif file.suffix=='.csv': pd.read_csv(file)
+    elif file.name=='log.txt': assert all(o[:4].isdigit() for o in file.read_text().splitlines())
     elif file.suffix=='.npy': np.load(file, mmap_mode='r', allow_pickle=False)
     elif file.suffix=='.tif': tifffile.imread(file)
     elif file.suffix=='.png': Image.open(file).load()
@@ -173,6 +174,7 @@ def parts(o):
 def whole(file):
     "The bytes of a file, but for what the docstring leaves out"
     if file.name=='checkpoint.pt': return pickle.dumps(repr(parts(train.read_checkpoint(Run(file.parent)))))
+    if file.name=='log.txt': return b'' # When what was done
     if file.name=='history.csv': return pd.read_csv(file, dtype=str).drop(columns='seconds').to_csv().encode()
     if file.name=='metrics.json' and (file.parent/'split.csv').exists(): return json.dumps(dict(json.loads(file.read_text()), seconds=0)).encode()
     return file.read_bytes()

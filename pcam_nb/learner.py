@@ -132,6 +132,10 @@ class PatchLearner(Learner):
                 with self.no_bar(), self.no_logging(): return float(f'{self.lr_find(show_plot=False).valley:.3g}')
             finally: self.path = was
 
+def _of_bare(groups, model):
+    "Groups of the parameters of a network, also if `share_gradients` has wrapped it"
+    return groups(bare(model))
+
 def patch_learner(
     dls:DataLoaders,      # From patch_dls
     arch:str='patchcnn',  # A name that make_model knows
@@ -147,7 +151,7 @@ def patch_learner(
     "fastai's Learner: AdamW, binary cross-entropy, and bfloat16 where the device is made for it. Its groups are the encoder and the classifier, or, with `layer_decay`, all layers"
     pretrained = pretrained and takes_pretrained(arch)
     model = (make_model(arch, pretrained) if model is None else model).to(memory_format=torch.channels_last)
-    groups = layer_groups if layer_decay!=1 else encoder_and_head
+    groups = partial(_of_bare, layer_groups if layer_decay!=1 else encoder_and_head)
     loss = PatchLoss(pos_weight=None if pos_weight is None else tensor(float(pos_weight)))
     adam = partial(OptimWrapper, opt=partial(torch.optim.AdamW, betas=(.9,.99), fused=True))
     learn = PatchLearner(dls, model, loss_func=loss, opt_func=adam, lr=lr or (1e-3 if pretrained else 4e-3), wd=wd, metrics=patch_metrics(), splitter=groups, cbs=cbs)

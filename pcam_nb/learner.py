@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['METRICS', 'TRACKERS', 'PatchLoss', 'patch_metrics', 'check_precision', 'choose_precision', 'gains_by_bf16', 'cpu_can',
-           'cast_training', 'Bfloat16', 'PatchLearner', 'patch_learner', 'Accumulate', 'Track', 'track',
-           'join_processes', 'share_gradients', 'bare', 'SmoothLabels', 'AverageWeights', 'kept_model']
+           'cast_training', 'Bfloat16', 'PatchLearner', 'bare', 'patch_learner', 'Accumulate', 'Track', 'track',
+           'join_processes', 'share_gradients', 'SmoothLabels', 'AverageWeights', 'kept_model']
 
 # %% ../nbs/15_learner.ipynb #cd3aaa08
 import tempfile, types, warnings
@@ -132,6 +132,10 @@ class PatchLearner(Learner):
                 with self.no_bar(), self.no_logging(): return float(f'{self.lr_find(show_plot=False).valley:.3g}')
             finally: self.path = was
 
+def bare(model):
+    "A network without what `share_gradients` wraps around it"
+    return model.module if isinstance(model, nn.parallel.DistributedDataParallel) else model
+
 def _of_bare(groups, model):
     "Groups of the parameters of a network, also if `share_gradients` has wrapped it"
     return groups(bare(model))
@@ -217,10 +221,6 @@ def share_gradients(learn):
     "Have the processes that train together average the gradients of `learn`"
     device,wrap = learn.dls.device,nn.parallel.DistributedDataParallel
     learn.model = wrap(learn.model.to(device), device_ids=[device.index] if device.type=='cuda' else None)
-
-def bare(model):
-    "A network without what `share_gradients` wraps around it"
-    return model.module if isinstance(model, nn.parallel.DistributedDataParallel) else model
 
 # %% ../nbs/15_learner.ipynb #f437903c
 class SmoothLabels(Callback):

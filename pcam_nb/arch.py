@@ -38,7 +38,7 @@ class Arch:
         for k,most in _MOST.items():
             v = values.get(k, 1)
             if isinstance(v, bool) or not isinstance(v, (int,float)) or not 0<v<=most or (k!='mlp_ratio' and v!=int(v)): raise ValueError(f"{k} of {m['name']} is {v}: choose a number above 0, up to {most}")
-        return cls(m['name'], {k:_value(v) for k,v in options.items()}, int(m['size']) if m['size'] else None, m['stain'] or '')
+        return cls(m['name'], values, int(m['size']) if m['size'] else None, m['stain'] or '')
 
     def __str__(self):
         options = '&'.join(f'{k}={v}' for k,v in self.options.items())

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['flip_rotate', 'to_planes', 'stain_basis', 'restain', 'move', 'swap_context', 'draw_flips', 'draw_stains',
            'draw_moves', 'draw_context_swaps', 'augment', 'keep_memory', 'return_memory', 'trim_memory', 'normalise',
-           'denormalise']
+           'denormalise', 'renormalising']
 
 # %% ../nbs/10_augment.ipynb #e03ec918
 import ctypes, math, os, platform
@@ -177,3 +177,10 @@ def denormalise(x, mean, std):
     "Undo `normalise`, but for 0–1: float, N×3×H×W"
     mean,std = [torch.tensor(o, dtype=torch.float32, device=x.device)[:,None,None] for o in (mean,std)]
     return (x*std+mean).clamp(0, 1)
+
+def renormalising(
+    mean, std,       # What planes were normalised with
+    mean_to, std_to, # What they should be normalised with
+)->tuple:            # Scale and offset of each channel, float32, 3 each
+    "What planes that were normalised with one mean and standard deviation are multiplied by, and what is added, to be normalised with another"
+    return tuple(torch.tensor(o, dtype=torch.float32) for o in (np.divide(std, std_to), np.divide(np.subtract(mean, mean_to), std_to)))

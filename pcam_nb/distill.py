@@ -9,6 +9,7 @@ __all__ = ['Distill', 'WithUnlabelled']
 import hashlib, warnings
 
 import numpy as np, pandas as pd, torch
+from .augment import renormalising
 from .learner import Callback
 from .load import load_model
 from .run import Run
@@ -24,7 +25,7 @@ class Distill(Callback):
     ):
         self.teacher,self.weight,c = Run.of(teacher),weight,Run.of(teacher).config
         self.net,self.temperature = load_model(self.teacher),c.temperature
-        self.scale,self.offset = [torch.tensor(o, dtype=torch.float32)[:,None,None] for o in (np.divide(std, c.std), np.divide(np.subtract(mean, c.mean), c.std))]
+        self.scale,self.offset = [o[:,None,None] for o in renormalising(mean, std, c.mean, c.std)]
 
     def before_fit(self):
         "Take the teacher to the device"

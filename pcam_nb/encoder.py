@@ -26,7 +26,7 @@ class Start:
 
     def make(self):
         "The network with its weights; raises `ConnectionError`, `FileNotFoundError` or `ValueError` if they can't be had or are another network's"
-        model = make_model(self.arch, self.pretrained and not self.weights)
+        model = make_model(self.arch, self.pretrained)
         return load_weights(model, self.weights) if self.weights else model
 
 # %% ../nbs/13_encoder.ipynb #fa92679f

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np, pandas as pd, safetensors.torch as st, torch
 from tqdm.auto import tqdm
+from .augment import renormalising
 from .core import only_one, processes
 from .data import split_folds
 from .features import valid_metrics
@@ -32,7 +33,7 @@ def join_models(
     for run in runs:
         c,model = run.config,load_model(run)
         if not isinstance(model, Ensemble): model = ensemble_of([model]) # Of an ensemble, the members become members
-        a,b = [torch.tensor(np.divide(o, c.std), dtype=torch.float32) for o in (first.std, np.subtract(first.mean, c.mean))]
+        a,b = renormalising(first.mean, first.std, c.mean, c.std)
         members += model.members
         parts.append((model.weight/(len(runs)*c.temperature), a*model.scale, b*model.scale+model.offset))
     joined = ensemble_of(members).eval()

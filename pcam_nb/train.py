@@ -249,9 +249,10 @@ def _train_frozen(store, run, recipe, resume, device, progress, splits, stats, s
     if processes()[1]>1: raise ValueError('A frozen encoder is evaluated by one process: start pcam_train --freeze without accelerate')
     set_seed(recipe.seed)
     recipe = replace(recipe, precision='fp32')
-    if resume and run.has('valid') and whole_recipe(run.config)==whole_recipe(run_config(recipe, store, splits, stats, start.arch)): return # Whole already
+    config = run_config(recipe, store, splits, stats, start.arch)
+    if resume and run.has('valid') and whole_recipe(run.config)==whole_recipe(config): return # Whole already
     model = first_model(recipe, start, stats, store, splits[0]).eval().to(as_device(device))
-    _begin(run, run_config(recipe, store, splits, stats, start.arch), resume, store.table, splits)
+    _begin(run, config, resume, store.table, splits)
     def tell(history):
         "A line an epoch, in the log too"
         run.log(line:=epoch_line(history, recipe.epochs))

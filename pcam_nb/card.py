@@ -12,8 +12,8 @@ from pathlib import Path
 import pandas as pd
 from .arch import arch_text, members_of
 from .core import is_file, read_json, sweep, write_text
-from .evaluate import metrics_table, points_table, SHOWN
 from .model import takes_pretrained
+from .report import metrics_table, points_table, SHOWN
 from .run import Run, whole_recipe
 
 # %% ../nbs/25_card.ipynb #bc4a01e4
@@ -95,10 +95,11 @@ def read_found(report):
     file = Path(report)/'metrics.json'
     if not is_file(file): raise FileNotFoundError(f"No metrics.json in '{report}'. pcam_evaluate makes one")
     found = read_json(file, 'Evaluate the run again', 2**26, nan=True)
-    kinds = dict(run=str, data=str, note=str, unit=str, warnings=list, points=list, intervals=dict) | dict.fromkeys(SHOWN, (int,float))
+    kinds = dict(run=str, data=str, note=str, unit=str, target_basis=str, warnings=list, points=list, intervals=dict, reasons=dict, effective=dict) | dict.fromkeys(SHOWN, (int,float))
+    found |= {k:float('nan') for k in ('precision','npv') if k in found and found[k] is None} # Of nothing
     odd = [k for k,kind in kinds.items() if not isinstance(found.get(k), kind)]
     if odd: raise ValueError(f"'{file}' is damaged ({odd[0]} is missing, or of another type). Evaluate the run again")
-    if not all(isinstance(o, dict) and {'target','threshold','bound','met','ruled_out'}<=set(o) for o in found['points']):
+    if not all(isinstance(o, dict) and {'target','threshold','bound','ruled_out'}<=set(o) for o in found['points']):
         raise ValueError(f"The operating points in '{file}' are damaged, or from version 0.1. Evaluate the run again")
     return found
 
@@ -115,9 +116,10 @@ def _card_metrics(c, found, valid):
     "The metrics of a card"
     if not found:
         return ['On the validation patches, which also chose the epoch: '+', '.join(f'{SHOWN[k]} {valid[k]:.4f}' for k in SHOWN if k in valid)+'.']
-    table = metrics_table(found).reset_index().set_axis(['metric','value','95 % interval'], axis=1)
-    return [*(f'**{plain_text(o)}.**' for o in found['warnings']), f"{plain_text(found['note'])} Intervals: bootstrap over {plain_text(found['unit'])}.", _markdown(table),
-            '### Rule-out', _markdown(points_table(found['points']))]
+    table = metrics_table(found)
+    table = table.reset_index().set_axis(['metric','value',*table.columns[1:]], axis=1)
+    return [*(f'**{plain_text(o)}.**' for o in found['warnings']), f"{plain_text(found['note'])} Intervals: over {plain_text(found['unit'])}.", _markdown(table),
+            '### Rule-out', f"Target sensitivities {plain_text(found['target_basis'])}.", _markdown(points) if len(points := points_table(found['points'])) else 'None can be demonstrated.']
 
 def _claim_table(c, found, valid):
     "The checklist, with what is known"

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from .command import command, given_options, is_quiet, make_parser, say
 from .core import only_one, sweep, write_json
-from .prepare import check_evaluable, check_writable, in_turn, print_metrics, report_skipped, store_for, unlabelled_store
+from .prepare import check_evaluable, check_writable, in_turn, print_metrics, read_subgroups, report_skipped, store_for, unlabelled_store
 
 # %% ../nbs/47_cli.ipynb #2bb37b21
 @command
@@ -178,6 +178,8 @@ def pcam_evaluate(
     part:str='train',      # Part of the data set: train or test
     tta:int=1,             # Test-time augmentation: average over 1, 4 or 8 flips and rotations of each patch
     slides:str=None,       # CSV file with the columns id and wsi, the slide of each patch (default: slides.csv in the folder, if there)
+    prevalence:float=None, # Fraction of patches with tumour where the network is used, above 0 and below 1: for PPV, NPV and the decision curve (default: that of the patches)
+    by:str=None,           # CSV file with the column wsi, one row a slide, and others, such as scanner or centre: metrics of each of their values
     labels:str=None,       # CSV file with the columns id and label (default: train_labels.csv or test_labels.csv in the folder)
     store:str='',          # Folder for the packed patches (default: beside --out)
     resize:bool=False,     # Scale patches of another size to 96 px; --no-resize crops them
@@ -188,9 +190,10 @@ def pcam_evaluate(
     Example: pcam_evaluate run data --out report"""
     from pcam_nb.evaluate import evaluate
     from pcam_nb.explain import explain_parts
+    subgroups = read_subgroups(by) if by else None
     check_evaluable(tta, run)
     packed = store_for(data, out, store, part, slides, labels, resize, skip_bad)
-    found = evaluate(run, packed, out, tta, device, more=explain_parts)
+    found = evaluate(run, packed, out, tta, device, more=explain_parts, prevalence=prevalence, subgroups=subgroups)
     say(found['note'])
     print_metrics(found)
     say(f"Report: {Path(out)/'report.html'}")
@@ -214,7 +217,8 @@ def pcam_compare(
 ):
     """Compare two runs on the same patches: their differences, with confidence intervals
     Example: pcam_compare run_a run_b data --out compared.json"""
-    from pcam_nb.evaluate import SHOWN, compare
+    from pcam_nb.evaluate import compare
+    from pcam_nb.report import SHOWN
     check_evaluable(tta, run_a, run_b)
     packed = store_for(data, out, store, part, slides, labels, resize, skip_bad, 'compared.json')
     found = compare(run_a, run_b, packed, tta, device)

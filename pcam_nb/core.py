@@ -9,7 +9,7 @@ __all__ = ['SIZE', 'CENTRE', 'UM_PER_PX', 'LABELS', 'HERE', 'FULL', 'FORMULA', '
            'disk_fault', 'no_formula', 'write_csv', 'Busy', 'only_one', 'tidy']
 
 # %% ../nbs/00_core.ipynb #7bab1fd2
-import errno, importlib, io, json, os, re, shutil, stat
+import errno, importlib, io, json, math, os, re, shutil, stat
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from importlib import metadata
@@ -235,8 +235,13 @@ def write_image(im, path, **kwargs):
     return write_bytes(path, data.getvalue())
 
 def write_json(path, what):
-    "Write `what` as JSON; see `write_file`"
-    return write_text(path, json.dumps(what, indent=1))
+    "Write `what` as JSON, with null for numbers that are none; see `write_file`"
+    return write_text(path, json.dumps(_no_nan(what), indent=1, allow_nan=False))
+
+def _no_nan(o):
+    if isinstance(o, dict): return {k:_no_nan(v) for k,v in o.items()}
+    if isinstance(o, (list,tuple)): return [_no_nan(v) for v in o]
+    return None if isinstance(o, float) and not math.isfinite(o) else o
 
 # %% ../nbs/00_core.ipynb #e0ad9cc1
 FULL = {getattr(errno, o) for o in ('ENOSPC','EFBIG','EROFS','EDQUOT','EIO') if hasattr(errno, o)}

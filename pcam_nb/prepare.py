@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['MARKS', 'is_ours', 'check_writable', 'store_for', 'unlabelled_store', 'in_turn', 'report_skipped', 'check_evaluable',
-           'print_metrics']
+           'print_metrics', 'read_subgroups']
 
 # %% ../nbs/46_prepare.ipynb #60db1385
 import os, re
@@ -99,7 +99,18 @@ def check_evaluable(tta, *runs):
 
 def print_metrics(found):
     "Print the metrics of an evaluation as a table"
-    from pcam_nb.evaluate import metrics_table
-    say(f"  {'':24}     95 % interval, over {found['unit']}")
-    for name,value,ci in metrics_table(found).itertuples(): say(f'  {name:24}{value}  {ci}')
-    for o in found['warnings']: say(f'Note: {o}.')
+    from pcam_nb.report import metrics_table
+    table = metrics_table(found)
+    say(f"  {'':24}       95 % interval, {table.columns[2]}")
+    for name,value,ci,units in table.itertuples(): say(f'  {name:24}{value:>5}  {ci}' + (f', {units:>5}' if found['intervals'] and not ci.startswith('–') else ''))
+    for o in [*found['warnings'], *([found['unequal']] if found['unequal'] else [])]: say(f'Note: {o}.')
+
+def read_subgroups(
+    path:str|Path, # CSV file: slide (or wsi), and scanner, centre or others
+):                 # DataFrame as evaluate takes it
+    "A table of slides, to show metrics by its columns; raises `ValueError` if it has no column of slides"
+    import pandas as pd
+    with reading(path): df = pd.read_csv(path, dtype=str, sep=None, engine='python', encoding='utf-8-sig')
+    df = df.rename(columns=lambda o: o.strip()).rename(columns=dict(wsi='slide'))
+    if 'slide' not in df: raise ValueError(f"'{path}' has no column slide or wsi, but {', '.join(df.columns)}")
+    return df

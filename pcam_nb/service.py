@@ -18,35 +18,37 @@ from matplotlib import colormaps
 from tqdm import tqdm
 from .card import METRICS, write_card
 from .core import CENTRE, HERE, need, SIZE
-from .evaluate import metrics_table, metrics_with_intervals
+from .evaluate import metrics_with_intervals
 from .explain import overlay, attribution_methods
 from .image import open_image, SCANS, SUFFIXES
 from .infer import Predictor
 from .metrics import ALONE
 from .page import data_uri, html_table
 from .region import detections
+from .report import metrics_table
 from .run import Run
 from .scan import is_tiled, Scan
 from .slide import read_slide, summary_table
-from .threshold import indeterminate_band, operating_points
+from .threshold import indeterminate_band, operating_points, target_basis
 from .upload import batch_entries, read_patch
 
 # %% ../nbs/43_service.ipynb #80089740
 class Service:
-    "A run that answers: `predictor`, `points` (from `operating_points`), `band` (from `indeterminate_band`)"
+    "A run that answers: `predictor`, `points` (from `operating_points`), `basis` (from `target_basis`), `band` (from `indeterminate_band`)"
     def __init__(self,
         run:str|Path|Run, # A run
         device:str=None, # Where to compute; default: CUDA where there is one
     ):
         self.run,self.device = Run.of(run),device
         self.predictor,self.config = Predictor.load(self.run, device),self.run.config
-        self.points,self.band = operating_points(*self.run.scores),indeterminate_band(*self.run.scores)
+        chosen = (*self.run.scores,self.run.valid.slide)
+        self.points,self.band,self.basis = operating_points(*chosen),indeterminate_band(*chosen),target_basis(chosen[0], chosen[2])
         self.threshold,self.methods,self.alone = self.config.threshold,attribution_methods(self.predictor),threading.Lock()
 
     def thresholds(self):
         "Thresholds to choose from: what they are called, and their value, rounded down to 4 digits"
         down = lambda o: max(math.floor(o*1e4)/1e4, 1e-4)
-        return {'default threshold':self.threshold} | {f'target sensitivity {100*o.target:g} %':down(o.threshold) for o in self.points.itertuples() if o.met}
+        return {'default threshold':self.threshold} | {f'target sensitivity {100*o.target:g} %':down(o.threshold) for o in self.points.itertuples()}
 
     def decide(self, p, threshold):
         "Is it called tumour, and does it lie in the indeterminate band, so that it is referred to a pathologist?"

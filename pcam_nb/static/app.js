@@ -99,7 +99,7 @@ function thresholdControl(name, changed) {
   choices.forEach(o => o.addEventListener('change', () => set(Number(o.value))))
   box.append(make('fieldset', {}, make('legend', {text: 'Threshold'}),
     make('label', {for: id('slider'), text: 'From this probability on a patch is called tumour'}), slider, number,
-    make('p', {class: 'hint', text: 'Chosen on the validation patches; a target sensitivity holds for patches like these, with 95 % confidence if patches are independent:'}),
+    make('p', {class: 'hint', text: `Chosen on the validation patches. Target sensitivities: ${run.target_basis}. They hold for patches like these, with 95 % confidence.`}),
     ...choices.map((o, i) => { const l = make('label', {}, o, ` ${short(run.thresholds[i].value)}: ${run.thresholds[i].name}`); return l })))
   show()
   return () => value

@@ -7,24 +7,48 @@ from functools import partial
 
 from common import arguments, finish, kaggle_folder
 import numpy as np
+from scipy.stats import norm
 from PIL import Image, ImageEnhance, ImageFilter
-from pcam_nb.metrics import coverage, intervals, simulate_slides
+from pcam_nb.clustered import simulate_slides
+from pcam_nb.metrics import coverage, intervals
 from pcam_nb.threshold import targets_met
 from pcam_nb.copies import find_copies, fingerprints
 from pcam_nb.core import in_processes
 from pcam_nb.store import open_store
 
-WORLDS = {'independent patches, 300':dict(slides=300, patches=1), '20 slides of 20 patches':dict(slides=20, patches=20),
-          '40 slides of 20 patches':dict(slides=40, patches=20), '100 slides of 10 patches':dict(slides=100, patches=10)}
+def effect(auc, alike=1.): return float(norm.ppf(auc)*np.sqrt(2*(1+alike**2)))
 
 
-def held(world, by_slide, rounds, job): return coverage(job[1], by_slide, rounds, seed=job[0], **world)
+def sizes(rng, slides): return np.exp(rng.uniform(0, np.log(5000), slides)).astype(int)+1
+
+
+def unequal(rng, slides, **world): return simulate_slides(rng, slides, sizes(rng, slides), **world)
+
+
+def lognormal(rng, slides): return np.maximum(rng.lognormal(np.log(20), 1, slides).astype(int), 1)
+
+
+WORLDS = {'independent patches, 300':dict(slides=300, patches=1, alike=0.), '20 slides of 20 patches':dict(slides=20), '40 slides of 20 patches':dict(slides=40),
+          '100 slides of 10 patches':dict(slides=100, patches=10), '10 slides, 5 positive, AUC .999':dict(slides=10, positive=5, effect=effect(.999)),
+          '10 slides, 5 positive, AUC .99':dict(slides=10, positive=5, effect=effect(.99)), '10 slides, 5 positive, AUC .99, ICC .2':dict(slides=10, positive=5, alike=.5, effect=effect(.99, .5)),
+          '5 slides, 2 positive, AUC .99':dict(slides=5, positive=2, effect=effect(.99)), '100 slides, 3 positive, AUC .99':dict(slides=100, positive=3, effect=effect(.99)),
+          '10 slides, 5 positive, AUC .99999':dict(slides=10, positive=5, effect=effect(.99999)), '20 slides of 1–5,000 patches':dict(slides=20, draw=unequal, effect=effect(.97))}
+TARGET_WORLDS = {f'{n} slides with tumour{name}':dict(slides=n, tumours=tumours) for n in (20,50,100,200) for name,tumours in (('',20),(', of unequal size',lognormal))}
+
+
+def held(world, by_slide, job): return coverage(job[1], by_slide, seed=job[0], **world)
 
 
 def share_held(args, world, by_slide):
-    "Share of intervals that hold the true AUC"
+    "Share of intervals that hold the true metric, of those that are offered; AUC, recall, specificity"
     jobs = [(1000*i, args.sets//10) for i in range(10)]
-    return float(np.mean(list(in_processes(partial(held, world, by_slide, args.rounds), jobs))))
+    parts = list(in_processes(partial(held, world, by_slide), jobs))
+    total = {k:sum(o[k]['offered'] for o in parts) for k in parts[0]}
+    mean = lambda k, what: sum(o[k][what]*o[k]['offered'] for o in parts if o[k]['offered'])/total[k] if total[k] else None
+    return {k:dict(held=mean(k, 'held'), wide=mean(k, 'wide'), offered=total[k]/len(parts)) for k in parts[0]}
+
+
+def met(sets, target, world, icc): return targets_met(sets, sensitivity=target, icc=icc, **world)
 
 
 def jpeg(quality):
@@ -59,17 +83,23 @@ def guard(store):
 
 
 def main():
-    args = arguments(__doc__, 4800, sets=500, rounds=500, patches=57_458)
+    args = arguments(__doc__, 4800, sets=500, patches=57_458)
     rows = []
     def say(what, value):
         rows.append({'':what, 'found':value})
         print(f'  {what}: {value}', flush=True)
     for name,world in WORLDS.items():
-        for by_slide in ((True,False) if world['patches']>1 else (True,)):
-            how = 'drawing slides' if by_slide else 'drawing patches'
-            say(f'95 % intervals that hold the true AUC; {name}'+(f', {how}' if world['patches']>1 else ''), f'{share_held(args, world, by_slide):.1%}')
-    for target,tumours in ((.98,400),(.98,1000),(.95,400)):
-        say(f'validation sets whose threshold meets a target sensitivity of {target:.0%}; {tumours} tumours', f'{targets_met(args.sets, tumours, target):.1%}')
+        for by_slide in (True,False) if world.get('patches')!=1 else (True,):
+            found = share_held(args, world, by_slide)
+            tell = lambda o: '– (too few slides)' if o['held'] is None else f"{o['held']:.1%}"+(f" ({o['offered']:.0%} offered)" if o['offered']<1 else '')
+            say(f"95 % intervals that hold the true AUC; recall; specificity: {name}{'' if by_slide else ', as if patches were independent'}", '; '.join(map(tell, found.values())))
+    for target in (.8,.9,.95,.98):
+        for name,world in TARGET_WORLDS.items():
+            found = list(in_processes(partial(met, args.sets, target, world), (0.,.1,.3,.5)))
+            if not any(o for _,o in found): continue
+            say(f'a target sensitivity of {target:.0%} is kept, with ICC 0; .1; .3; .5: {name}', '; '.join(f'{k:.1%}'+(f' ({o:.0%} offered)' if o<1 else '') if o else '–' for k,o in found))
+    found = list(in_processes(partial(met, args.sets, .95, dict(slides=100, tumours=20, by_slide=False)), (0.,.1,.3,.5)))
+    say('a target sensitivity of 95% is kept, with ICC 0; .1; .3; .5: 100 slides with tumour, patches as if independent', '; '.join(f'{k:.1%}' for k,_ in found))
     path,keep = kaggle_folder(args.data, args.n)
     found,wrong,pairs = guard(open_store(path, path.parent/'store', progress=False))
     for k,v in found.items(): say(f'copies that are found: {k}', f'{v:.1%}')

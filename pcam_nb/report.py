@@ -22,7 +22,9 @@ SHOWN = dict(auc='AUC', average_precision='average precision', accuracy='accurac
              recall='recall (sensitivity)', specificity='specificity', npv='NPV', f1='F1', log_loss='log loss', brier='Brier score',
              ece='calibration error (ECE)')
 
-def number(o): return f'{o:.3f}' if o is not None and np.isfinite(o) else '–'
+def number(o):
+    "A metric as text, – for none"
+    return f'{o:.3f}' if o is not None and np.isfinite(o) else '–'
 
 def with_interval(value, low, high):
     "A metric and its interval as text, – for what is missing"

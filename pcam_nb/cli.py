@@ -13,7 +13,7 @@ from pathlib import Path
 
 from .command import command, given_options, is_quiet, make_parser, say
 from .core import only_one, sweep, write_json
-from .prepare import check_evaluable, check_writable, in_turn, print_metrics, read_subgroups, report_skipped, store_for, unlabelled_store
+from .prepare import check_evaluable, check_writable, held_out_predictions, in_turn, print_metrics, read_subgroups, report_skipped, store_for, unlabelled_store
 
 # %% ../nbs/47_cli.ipynb #2bb37b21
 @command
@@ -48,7 +48,7 @@ def pcam_fetch(
 def pcam_explore(
     data:str,             # Kaggle's folder, PCam's HDF5 files, a folder for each class, images with --labels, or a store (patches that were packed before)
     out:str='explored',   # Folder for explore.html and the lists
-    run:str='',           # Folder of a run, to look for copies between its training and validation patches
+    run:str='',           # Folder of a run, to look for copies between its training and validation patches, and for label errors by the predictions of what it held out
     part:str='train',     # Part of the data set: train or test
     slides:str=None,      # CSV file with the columns id and wsi, the slide of each patch (default: slides.csv in the folder, if there)
     labels:str=None,      # CSV file with the columns id and label (default: train_labels.csv or test_labels.csv in the folder)
@@ -62,7 +62,7 @@ def pcam_explore(
     from pcam_nb.run import Run
     packed = store_for(data, out, store, part, slides, labels, resize, skip_bad)
     part = Run.of(run).part_of(packed.table) if run else None
-    found = explore(packed, out, part)
+    found = explore(packed, out, part, predictions=held_out_predictions(run))
     positive = f"{found['positive']:,} positive" if packed.table.label.notna().any() else 'none of them labelled'
     say(f"{found['patches']:,} patches, {positive}, {found['slides']:,} known slides")
     say(*(f'  {count_text(found[k]):>11} {v}' for k,v in FAULTS.items()))

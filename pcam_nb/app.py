@@ -59,7 +59,7 @@ def answers(what, **parts):
     schema = dict(type='object', properties={k:dict(type=v.split('?')[0], nullable='?' in v) for k,v in parts.items()})
     return {200:dict(description=what, content={'application/json':dict(schema=schema)})}
 
-PATCH = dict(probability='number', std='number', threshold='number', tumour='boolean', refer='boolean', images='object')
+PATCH = dict(probability='number', std='number', unusual='boolean?', rank='number?', reason='string?', compared='string', threshold='number', tumour='boolean', refer='boolean', images='object')
 BATCH = dict(threshold='number', patches='array', left_out='array')
 ABOUT = dict(arch='string', version='string', threshold='number', band='object', thresholds='array', target_basis='string', attribution='array', card='string', examples='array', slides='array',
              images='array', max_bytes='object', max_files='integer', max_windows='integer?')

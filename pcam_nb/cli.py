@@ -13,7 +13,7 @@ from pathlib import Path
 
 from .command import command, given_options, is_quiet, make_parser, say
 from .core import only_one, sweep, write_json
-from .prepare import check_evaluable, check_writable, held_out_predictions, in_turn, print_metrics, read_subgroups, report_skipped, store_for, unlabelled_store
+from .prepare import check_evaluable, check_writable, held_out_predictions, in_turn, print_metrics, read_subgroups, report_skipped, report_unusual, store_for, unlabelled_store
 
 # %% ../nbs/47_cli.ipynb #2bb37b21
 @command
@@ -262,11 +262,12 @@ def pcam_predict(
     check_writable(out, file='submission.csv')
     predictor,source = Predictor.load(run, device),images_of(images)
     for o in getattr(source, 'notes', ()): say(f'Note: {o}')
-    if isinstance(source, Store): table,skipped = source.table[['id']].assign(probability=predictor.predict_store(source, tta=tta)),source.skipped
-    else: table,skipped = predictor.predict_source(source, tta, fit='resize' if resize else 'crop', skip_bad=skip_bad, tell=lambda o: say(f'Note: {o}'))
+    check = predictor.check(len(source))
+    if isinstance(source, Store): table,skipped = source.table[['id']].assign(probability=predictor.predict_store(source, tta=tta, seen=check)),source.skipped
+    else: table,skipped = predictor.predict_source(source, tta, fit='resize' if resize else 'crop', skip_bad=skip_bad, tell=lambda o: say(f'Note: {o}'), seen=check)
     write_submission(table, out)
     say(f'Predicted {len(table):,} patches: {out}')
-    return report_skipped(skipped, Path(out).parent)
+    return report_unusual(check, source.table, Path(out).parent) or report_skipped(skipped, Path(out).parent)
 
 # %% ../nbs/47_cli.ipynb #d62c1490
 @command

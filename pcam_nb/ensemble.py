@@ -18,6 +18,7 @@ from .data import split_folds
 from .features import valid_metrics
 from .infer import load_model
 from .model import Ensemble, ensemble_of
+from .ood import to_bytes
 from .recipe import Recipe, recipe_start, recipe_stats
 from .run import Run
 from .store import Store
@@ -69,7 +70,9 @@ def _fill(run, runs, recipe, averaged=None):
     history = pd.concat([o.history for o in runs]).drop(columns='strength', errors='ignore').groupby('epoch', as_index=False).mean()
     epoch = round(float(np.mean([o.metrics['epoch'] for o in runs])))
     weights = st.save({k:v.contiguous() for k,v in join_models(runs).state_dict().items()} if averaged is None else averaged)
+    statistics = [to_bytes(o.statistics) for o in runs if o.has('statistics')][:1] # Of the same patches, but for which are held out
     run.path.mkdir(parents=True, exist_ok=True)
+    for o in statistics: run.write(statistics=o)
     run.write(split=table, weights=weights, metrics=dict(epoch=epoch, **valid_metrics(y, logit)), history=history, fingerprints=prints,
               config=config, valid=valid) # The last says that the run is whole
 

@@ -18,6 +18,7 @@ from .core import only_one, sweep, write_csv, write_json
 from .decision import decision_curve, predictive_values, subgroup_metrics
 from .infer import Predictor
 from .metrics import check_scores, ece, interval_table, intervals, metrics
+from .ood import slide_tallies
 from .report import SHOWN, write_report
 from .run import Run, UNKNOWN_SLIDES
 from .store import Store
@@ -149,7 +150,8 @@ def evaluate(
     table = store.table.iloc[rows][['id','label','slide']].assign(row=rows)
     if prevalence is not None: predictive_values(y, np.zeros(len(y)), prevalence) # It and the table of subgroups are checked before the work
     if subgroups is not None: subgroup_metrics(table.assign(probability=0.), subgroups)
-    table['probability'],table['disagreement'] = predictor.predict_store(store, rows, tta, progress=progress, std=True)
+    check = predictor.check(len(rows), 20_000)
+    table['probability'],table['disagreement'] = predictor.predict_store(store, rows, tta, progress=progress, std=True, seen=check)
     p,leaks = table.probability.to_numpy(),find_leaks(run, store, rows, progress)
     part = run.part_of(store.table)
     at = predictive_values(y, p, prevalence, config.threshold, table.slide) if prevalence is not None else None
@@ -159,7 +161,7 @@ def evaluate(
         at_prevalence=at and dict(at, prevalence=prevalence), decision_curve=decision_curve(y, p, prevalence).round(6).to_dict('list'), subgroups=by,
         disagreement=float(table.disagreement.mean()) if tta>1 else None, temperature=config.temperature,
         valid_ece=ece(*run.scores), tta=tta, run=str(run), data=store.info['source'], note=note,
-        copies=len(leaks['copies']), shared_slides=leaks['slides'], slides_in_training=config.data.slides,
+        ood=_unlike(check, store.table.slide), copies=len(leaks['copies']), shared_slides=leaks['slides'], slides_in_training=config.data.slides,
         warnings=leak_notes(leaks, len(rows), table.slide.nunique())+_doubts(config))
     parts = more(predictor, store, table) if more else []
     with only_one(out):
@@ -176,6 +178,12 @@ def _doubts(config):
     if config.data.slides!=UNKNOWN_SLIDES: return []
     return ['The slides of the training patches are not known. If patches of one slide are both among them and here, these metrics are optimistically biased: '
             'use them to compare methods, not as an estimate for new slides']
+
+def _unlike(check, slides):
+    "How far patches that a `Check` saw are like the training patches, as a whole and by slide; None if that isn't known"
+    found,seen = check.found(),check.table()
+    return found and dict(found, by_slide=slide_tallies(check.statistics, seen, slides.iloc[seen['row']]))
+
 
 # %% ../nbs/24_evaluate.ipynb #acb14362
 def compare(

@@ -7,12 +7,14 @@ __all__ = ['OPSET', 'Served', 'export_onnx']
 
 # %% ../nbs/18_export.ipynb #4f69a26c
 import json, warnings
+from base64 import b64encode
 from dataclasses import asdict
 from pathlib import Path
 
 import torch
 from .core import need, SIZE, sweep, write_file
 from .infer import Predictor
+from .ood import to_bytes
 
 # %% ../nbs/18_export.ipynb #83155f56
 OPSET = 18
@@ -42,6 +44,7 @@ def export_onnx(
         program = torch.onnx.export(Served(predictor).eval(), (x,), input_names=['patches'], output_names=['logit','probability'],
             dynamic_shapes=dict(patches={0:torch.export.Dim('n')}), opset_version=OPSET, dynamo=True, verbose=False)
     program.model.metadata_props['pcam_nb'] = json.dumps(asdict(predictor.config))
+    if predictor.statistics: program.model.metadata_props['pcam_nb_statistics'] = b64encode(to_bytes(predictor.statistics)).decode()
     path.parent.mkdir(parents=True, exist_ok=True)
     sweep(path)
     return write_file(path, program.save)

@@ -8,6 +8,7 @@ __all__ = ['TTA', 'ONNX_LIMIT', 'finite', 'Predictor', 'check_patches', 'check_t
 
 # %% ../nbs/17_infer.ipynb #8346717e
 import threading
+from base64 import b64decode
 from collections import Counter
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from .core import as_device, is_file, need, parse_json, patch_bar, prefetch, SIZ
 from .image import read_image
 from .load import load_model, NotFinite
 from .model import is_invariant
+from .ood import Check, from_bytes, LOOKS
 from .run import as_config, calibrated, Run, RunConfig
 from .source import ImageFolder, Source
 from .store import BadData, size_note, sized, Store, to_size
@@ -61,6 +63,15 @@ class Predictor:
     def bs(self):
         "Patches a batch that suit the device: 32 on a CPU, whose cache should hold them, else 256"
         return 32 if self.device.type=='cpu' else 256
+
+    @property
+    def statistics(self):
+        "What the training patches are like, see `pcam_nb.ood`; None if that isn't known"
+        return self.run.statistics if self.run else None
+
+    def check(self, total, most=LOOKS):
+        "A `Check`, which looks at `most` of `total` patches as they are predicted"
+        return Check(self.statistics, total, most)
 
     def n_views(self, tta):
         "How many passes an average over `tta` flips and rotations takes: one, if all give the same"
@@ -172,6 +183,7 @@ def predict_source(self:Predictor,
     skip_bad:bool=False,# Leave out what can't be read, instead of failing?
     progress:bool=True, # Show a progress bar?
     tell=None,          # Called with a note on patches that are cut
+    seen=None,          # Called with row numbers and patches of every batch; see Check
 )->tuple:               # DataFrame of id, probability; DataFrame of what was left out: id, file, reason
     "Predict all patches of a source, in its order; raises `BadData`, which lists all that can't be read"
     check_tta(tta)
@@ -181,6 +193,7 @@ def predict_source(self:Predictor,
     with patch_bar(len(source), 'predicting', progress) as bar:
         for x,rows,bad,seen in prefetch(lambda job: read_batch(source, fit, job), jobs):
             if rows: probs[rows],read[rows] = self.predict(x, tta),True
+            if rows and seen: seen(rows, x)
             problems += bad
             sizes += seen
             bar.update(len(rows)+len(bad))
@@ -215,14 +228,16 @@ def predict_store(self:Predictor,
     bs:int=256,         # Patches read at once
     progress:bool=True, # Show a progress bar?
     std:bool=False,  # Also how much they disagree? See predict
+    seen=None,          # Called with row numbers and patches of every batch; see Check
 )->np.ndarray:          # float64, one a row, 0–1; a pair with std
     "Predict rows of a store"
     rows = np.arange(len(store)) if rows is None else np.asarray(rows)
     jobs = [rows[i:i+bs] for i in range(0, len(rows), bs)]
     with patch_bar(len(rows), 'predicting', progress) as bar:
         out = []
-        for x in prefetch(lambda job: np.asarray(store.patches[job]), jobs):
+        for job,x in zip(jobs, prefetch(lambda job: np.asarray(store.patches[job]), jobs)):
             out.append(self.predict(x, tta, std=True))
+            if seen: seen(job, x)
             bar.update(len(x))
     p,sd = [np.concatenate(o) for o in zip(*out)] if out else np.empty((2,0))
     return (p,sd) if std else p
@@ -245,6 +260,7 @@ def write_submission(
 ONNX_LIMIT = 120. # Seconds that a batch may take
 class OnnxPredictor(Predictor):
     "A predictor whose network runs in ONNX Runtime; like `Predictor` in all else"
+    statistics = None # load_onnx sets them
     def __init__(self,
         session,                # From ONNX Runtime
         config:RunConfig,       # Description of the run
@@ -289,6 +305,10 @@ def load_onnx(
         session = ort.InferenceSession(str(path), providers=[*(['CUDAExecutionProvider'] if cuda else []), 'CPUExecutionProvider'])
         takes,gives = [(o.name,o.type,o.shape[1:]) for o in session.get_inputs()],[(o.name,o.type) for o in session.get_outputs()]
         if takes not in [[('patches',f'tensor({o})',[SIZE,SIZE,3])] for o in ('float','uint8')] or ('logit','tensor(float)') not in gives: raise ValueError('it takes no patches, or gives no logit')
-        config = parse_json(session.get_modelmeta().custom_metadata_map['pcam_nb'])
+        more = session.get_modelmeta().custom_metadata_map
+        config,statistics = parse_json(more['pcam_nb']),more.get('pcam_nb_statistics')
+        if statistics: statistics = from_bytes(b64decode(statistics, validate=True))
     except Exception as e: raise ValueError(f"'{path}' is not a network that pcam_export wrote ({(str(e) or type(e).__name__).splitlines()[0]})") from None
-    return OnnxPredictor(session, as_config(config, path), 'cuda' if cuda else 'cpu', limit)
+    predictor = OnnxPredictor(session, as_config(config, path), 'cuda' if cuda else 'cpu', limit)
+    predictor.statistics = statistics or None
+    return predictor

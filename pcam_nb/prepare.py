@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['MARKS', 'is_ours', 'check_writable', 'store_for', 'unlabelled_store', 'in_turn', 'report_skipped', 'check_evaluable',
-           'print_metrics', 'read_subgroups', 'held_out_predictions']
+           'print_metrics', 'read_subgroups', 'held_out_predictions', 'report_unusual']
 
 # %% ../nbs/46_prepare.ipynb #60db1385
 import os, re
@@ -99,11 +99,13 @@ def check_evaluable(tta, *runs):
 
 def print_metrics(found):
     "Print the metrics of an evaluation as a table"
+    from pcam_nb.ood import tally_text
     from pcam_nb.report import metrics_table
     table = metrics_table(found)
     say(f"  {'':24}       95 % interval, {table.columns[2]}")
     for name,value,ci,units in table.itertuples(): say(f'  {name:24}{value:>5}  {ci}' + (f', {units:>5}' if found['intervals'] and not ci.startswith('–') else ''))
-    for o in [*found['warnings'], *([found['unequal']] if found['unequal'] else [])]: say(f'Note: {o}.')
+    unlike = [tally_text(found['ood'])] if not found['ood'] or found['ood']['differs'] else []
+    for o in [*found['warnings'], *([found['unequal']] if found['unequal'] else []), *unlike]: say(f'Note: {o}.')
 
 def read_subgroups(
     path:str|Path, # CSV file: slide (or wsi), and scanner, centre or others
@@ -123,3 +125,14 @@ def held_out_predictions(run):
     if not run: return None
     if not find_spec('cleanlab'): return say(f"Note: candidates for label errors need cleanlab. Install it with: {extra_command('explore')}")
     return Run.of(run).valid
+
+# %% ../nbs/46_prepare.ipynb #8d77d91d
+def report_unusual(check, table, folder):
+    "Say so if more patches than expected are unlike the training patches, and write them as `unusual.csv` into `folder`; `check` is a `Check` that saw the patches of `table`"
+    from pcam_nb.ood import REASONS, tally_text
+    found,seen = check.found(),check.table()
+    if found is None and check.statistics is None: return say(f'Note: {tally_text(None)}.')
+    if found is None or not found['differs']: return
+    say(f'Note: {tally_text(found)}: {Path(folder)/"unusual.csv"}')
+    rows = seen['row'][seen['unusual']]
+    write_csv(Path(folder)/'unusual.csv', table[['id']].iloc[rows].assign(rank=seen['rank'][seen['unusual']].round(5), reason=[REASONS[o] for o in seen['reason'][seen['unusual']]]))

@@ -14,6 +14,7 @@ from .arch import arch_text
 from .calibration import plot_reliability
 from .decision import plot_decision_curve
 from .metrics import ALONE, plot_curves, plot_scores
+from .ood import tally_text
 from .page import html_page, html_table, plot_history
 from .threshold import plot_points
 
@@ -58,6 +59,7 @@ def _answer(found):
            f"Calibration: slope {with_interval(c['slope'], c['slope_low'], c['slope_high'])}, 1 is right; ECE {found['ece']:.3f}, of which chance alone explains {found['ece_of_chance'][0]:.3f}."]
     if found['resubstitution']: out.append('<b>Resubstitution:</b> these patches chose the epoch, the temperature and the thresholds, so every metric here is optimistically biased. Evaluate other slides.')
     if found['unequal']: out.append(html.escape(found['unequal'])+'.')
+    out.append(html.escape(tally_text(found.get('ood')))+'.')
     out.append('Not for diagnosis, and not for other stains, scanners, organs or kinds of tumour than those of the patches below: evaluate there first.')
     return f'<div class="answer">{"".join(f"<p>{o}</p>" for o in out)}</div>'
 
@@ -127,6 +129,16 @@ def _subgroups(found):
     table = df[['column','value','slides','patches','tumour']].assign(AUC=say('auc'), sensitivity=say('recall'), specificity=say('specificity'))
     return ['<h2>Subgroups</h2><p>Metrics at the same threshold; no interval below three slides of a class.</p>', html_table(table, False)]
 
+def _unlike(found, most=10):
+    "Slides whose patches are unlike the training patches"
+    rows = [o for o in (found.get('ood') or {}).get('by_slide', []) if o['differs']]
+    if not rows: return []
+    table = pd.DataFrame(dict(slide=o['slide'], patches=o['looked_at'], unusual=f"{o['unusual']:.1%}", rank=f"{o['mean_rank']:.2f}",
+                              lower=f"{o['lower_slides']} of {o['slides']}" if o['slides'] else '–') for o in rows[:most])
+    table.columns = ['slide','patches','unusual patches','mean rank (0.5 is usual)','validation slides with a lower one']
+    return [f'<h2>Slides unlike the training patches</h2><p>{len(rows):,} slides by their colour and texture, the most unusual first. Their probabilities may be wrong.</p>', html_table(table, False)]
+
+
 # %% ../nbs/23_report.ipynb #dc90a012
 LIMITS = """<h2>Limits</h2><ul><li>A patch is 96×96 px at 10×; the label says whether its centre 32×32 px holds tumour.
 A metric of patches is not one of patients.</li>
@@ -150,7 +162,7 @@ def write_report(
             '<h2>Decisions</h2>', (plot_scores(y, p, found['threshold']), 'Confusion matrix and histogram of probabilities'), *_points(found),
             (plot_points(y, p, pd.DataFrame(found['points']), found['indeterminate_band'], found['threshold']), 'Sensitivity and rule-out rate over the threshold, and risk over coverage'),
             *_prevalence(found), (plot_decision_curve(pd.DataFrame(found['decision_curve'])), 'Net benefit over the threshold probability'),
-            *_slides(found), *_subgroups(found), f'<h2>Calibration{mark}</h2>', _calibration(found),
+            *_slides(found), *_subgroups(found), *_unlike(found), f'<h2>Calibration{mark}</h2>', _calibration(found),
             (plot_reliability({'validation':run.scores, 'here':(y, p)}), 'Reliability diagram'),
             '<h2>Training</h2>', (plot_history(history), 'Learning curves'), *parts, LIMITS]
     return html_page('How well does it find tumour?', page, path)

@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np, pandas as pd
 from .arch import members_of
 from .core import csv_fault, is_file, read_json, reading, SIZE, UM_PER_PX, write_bytes, write_json, write_text
+from .ood import from_bytes, TrainingStatistics
 from .page import html_table, plot_html, plot_history
 from .store import read_array, save_array
 
@@ -154,7 +155,7 @@ def calibrated(logits, temperature):
 
 # %% ../nbs/14_run.ipynb #61b015bf
 FILES = dict(config='config.json', weights='model.safetensors', metrics='metrics.json', history='history.csv', split='split.csv',
-             valid='valid.csv', fingerprints='fingerprints.npy', checkpoint='checkpoint.pt') # Of a run, by what they hold
+             valid='valid.csv', fingerprints='fingerprints.npy', statistics='statistics.safetensors', checkpoint='checkpoint.pt') # Of a run, by what they hold
 UNFINISHED,AGAIN = 'Its training has not ended, or it was not copied whole. Continue it with --resume','Copy the run again, or train again'
 _HINTS = dict(config=RUN_HINT, weights=RUN_HINT, valid=UNFINISHED, fingerprints=UNFINISHED) # Valid.csv is written last of all
 
@@ -291,6 +292,17 @@ class Run:
             if x.shape[1] not in (48,80): raise ValueError(f'{x.shape[1]} numbers a patch instead of 80')
             if not np.isfinite(x).all() or (x<0).any(): raise ValueError('it holds what is not a number from 0')
         return x.astype(np.float32)
+
+    @_part('statistics')
+    def _statistics(self):
+        with _checked(self.file('statistics')) as file:
+            if file.stat().st_size>2**22: raise ValueError('it is larger than 4 MB')
+            return from_bytes(file.read_bytes())
+
+    @property
+    def statistics(self)->TrainingStatistics|None:
+        "What the training patches are like; None for a run of version 0.1, which has no such file. See `pcam_nb.ood`"
+        return self._statistics if self.has('statistics') else None
 
     def _repr_html_(self):
         if not self.has('history'): return None

@@ -23,6 +23,7 @@ from .explain import overlay, attribution_methods
 from .image import open_image, SCANS, SUFFIXES
 from .infer import Predictor
 from .metrics import ALONE
+from .ood import look, rank_text, REASONS, tally_text
 from .page import data_uri, html_table
 from .region import detections
 from .report import metrics_table
@@ -55,9 +56,15 @@ class Service:
         return bool(p>=threshold), bool(self.band['low']<=p<self.band['high'])
 
     def patch(self, x, tta=8):
-        "What is said of a patch, uint8 96×96×3: `probability`, and its `std` over flips and rotations"
+        "What is said of a patch, uint8 96×96×3: `probability`, its `std` over flips and rotations, and what `compare` says"
         with self.alone: p,std = self.predictor.predict(x[None], tta, std=True)
-        return dict(probability=float(p[0]), std=float(std[0]))
+        return dict(probability=float(p[0]), std=float(std[0]), **self.compare(x))
+
+    def compare(self, x):
+        "Is a patch unlike the training patches? `unusual`, `rank` (0–1) and `reason`, None where not known or not needed, and `compared`, a sentence"
+        if (known:=self.predictor.statistics) is None: return dict(unusual=None, rank=None, reason=None, compared=tally_text(None, 'patch')+'.')
+        found = {k:v[0].item() for k,v in look(known, x[None]).items()}
+        return dict(found, reason=REASONS[found['reason']] if found['unusual'] else None, compared=rank_text(**found))
 
     def attribution(self, x, method):
         "Attribution map of a patch `x`, 96×96; `method` is one of `methods`"

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['run_config', 'split_table', 'SeedEpoch', 'SaveRun', 'plain', 'epoch_line', 'fit_temperature', 'kept_chance', 'train',
-           'finish_run', 'recipe_callbacks', 'check_moments']
+           'finish_run', 'store_statistics', 'recipe_callbacks', 'check_moments']
 
 # %% ../nbs/16_train.ipynb #a38a4b3e
 import importlib.metadata, io, platform, random, time, warnings
@@ -26,10 +26,11 @@ from .finetune import fit_classifier
 from .learner import Accumulate, AverageWeights, bare, choose_precision, join_processes, kept_model, patch_learner, share_gradients, SmoothLabels
 from .load import own_names
 from .model import inner_net
+from .ood import CALIBRATE, FIT, fit_statistics, patch_statistics, to_bytes
 from .recipe import first_lr, first_model, Recipe, recipe_start, recipe_stats
 from .resume import as_begun, read_checkpoint, start_run, train_on
 from .run import FILES, Run, RunConfig, RunData, UNKNOWN_SLIDES, whole_recipe
-from .store import Store
+from .store import chunks, Store
 
 with warnings.catch_warnings():
     warnings.simplefilter('ignore', FutureWarning) # fastai scripts a layer as it is imported
@@ -278,14 +279,25 @@ def finish_run(
     store,   # The patches
     splits,  # Row numbers of training and validation
 ):
-    "Calibrate a network with the kept weights on `batches` of the validation patches, and leave their logits and the fingerprints of the training patches"
+    "Calibrate a network with the kept weights on `batches` of the validation patches, and leave their logits, and fingerprints and statistics of the training patches"
     tr,va = splits
     with torch.inference_mode(): logits = torch.cat([model(o)[:,0].float().cpu() for o in batches]).numpy()
     table = store.table.iloc[va][['id','label','slide']].assign(logit=logits)
     temperature = fit_temperature(logits, table.label.astype(int))
     seen = va[store.table.id.iloc[va].isin(run.trained.id).to_numpy()] # By a run that this one started from
     prints = store_fingerprints(store, False, np.concatenate([tr, seen])).astype(np.float16)
-    run.write(fingerprints=prints, config=replace(run.config, temperature=temperature), valid=table) # The last says that the run is whole
+    statistics = to_bytes(store_statistics(store, tr, va))
+    run.write(fingerprints=prints, statistics=statistics, config=replace(run.config, temperature=temperature), valid=table) # The last says that the run is whole
+
+def store_statistics(
+    store, # The patches
+    tr,    # Row numbers of training patches; of many, a random part is enough
+    va,    # Of validation patches
+): # See fit_statistics
+    "What the training patches of a store are like, calibrated on its validation patches"
+    rows = [np.sort(np.random.default_rng(0).permutation(o)[:most]) for o,most in ((tr,FIT),(va,CALIBRATE))]
+    train,valid = [np.concatenate([patch_statistics(x) for x in chunks(store, progress=False, rows=o)]) for o in rows]
+    return fit_statistics(train, valid, store.table.slide.iloc[rows[1]])
 
 
 # %% ../nbs/16_train.ipynb #eada6a97

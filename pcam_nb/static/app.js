@@ -113,7 +113,8 @@ function verdict(seen, threshold) {
     : make('p', {text: low < high ? 'Outside the indeterminate band.' : 'There is no indeterminate band: the validation classes do not overlap.'})
   return make('div', {class: `verdict${tumour ? ' tumour' : ''}`},
     make('p', {class: 'call'}, make('strong', {text: tumour ? 'Tumour in the centre' : 'No tumour in the centre'}), ` ${tumour ? 'at or above' : 'below'} the threshold ${short(threshold)}`),
-    make('p', {class: 'big', text: percent(p)}), make('p', {text: `probability of tumour in the centre${varies}`}), scale(p, threshold), refer)
+    make('p', {class: 'big', text: percent(p)}), make('p', {text: `probability of tumour in the centre${varies}`}), scale(p, threshold), refer,
+    make('p', {class: seen.unusual ? 'refer' : null, id: 'compared', text: seen.compared}))
 }
 function scale(p, threshold) {
   const {low} = run.band, high = Math.max(low, run.band.high), at = v => 10 + 480 * v, inside = v => at(Math.min(Math.max(v, .1), .9))

@@ -61,7 +61,7 @@ def answers(what, **parts):
 
 PATCH = dict(probability='number', std='number', unusual='boolean?', rank='number?', reason='string?', compared='string', threshold='number', tumour='boolean', refer='boolean', images='object')
 BATCH = dict(threshold='number', patches='array', left_out='array')
-ABOUT = dict(arch='string', version='string', threshold='number', band='object', thresholds='array', target_basis='string', attribution='array', card='string', examples='array', slides='array',
+ABOUT = dict(arch='string', model='string', synthetic='boolean', version='string', threshold='number', band='object', thresholds='array', target_basis='string', attribution='array', card='string', examples='array', slides='array',
              images='array', max_bytes='object', max_files='integer', max_windows='integer?')
 JOB = dict(id='string', state='string', name='string', stride='integer', windows='integer?', done='integer', ahead='integer', seconds_left='number?', error='string',
            session='string?', summary='object', table='array', files='array', view='object', places='array')
@@ -240,7 +240,7 @@ class Server:
     def run_answer(self):
         "What the page needs to know of the run"
         s = self.service
-        return dict(arch=s.config.arch, version=version('pcam_nb'), threshold=s.threshold, band=s.band,
+        return dict(arch=s.config.arch, model=s.predictor.identity, synthetic=s.run.synthetic, version=version('pcam_nb'), threshold=s.threshold, band=s.band,
                     thresholds=[dict(name=k, value=v) for k,v in s.thresholds().items()], target_basis=s.basis, attribution=list(s.methods), card=self.card,
                     examples=[o.name for o in example_files()], slides=ONE_FILE, images=SUFFIXES,
                     max_bytes={k.rsplit('/', 1)[-1]:v[0] for k,v in self.rules.bodies.items()}, max_files=MOST_FILES, max_windows=self.max_windows)

@@ -6,7 +6,7 @@
 __all__ = ['CLAIM', 'METRICS', 'plain_text', 'write_card', 'read_found']
 
 # %% ../nbs/25_card.ipynb #62a6cab5
-import html, json, re
+import html, json, math, re
 from pathlib import Path
 
 import pandas as pd
@@ -48,14 +48,14 @@ def _claims(c, found, valid):
         25:', '.join(f'{k} {v}' for k,v in recipe.items() if k not in ('arch','pretrained')), 26:'best validation AUC of all epochs', 27:'none',
         28:', '.join(SHOWN.values()), 31:'attribution maps of the most wrong patches, and the part of them in the labelled centre (report.html)',
         32:f"validation AUC {valid['auc']:.4f}", 43:'pcam_nb, with this run'}
-    if found: known |= {29:f"95 % intervals, bootstrap over {found['unit']}", 35:found['note'], 37:'see Metrics', 38:'see Rule-out',
+    if found: known |= {29:f"95 % intervals over {found['unit']}", 35:found['note'], 37:'see Metrics', 38:'see Rule-out',
                         39:'the most wrong patches, in report.html'}
     return known
 
 # %% ../nbs/25_card.ipynb #7031e745
 def _metadata(c, found, valid):
     "The head of a card, in YAML, as Hugging Face reads it"
-    shown = {k:(found or valid)[k] for k in ('auc','accuracy','f1','precision','recall')}
+    shown = {k:v for k in ('auc','accuracy','f1','precision','recall') if math.isfinite(v := (found or valid)[k])}
     rows = [f'    - type: {k}\n      value: {v:.4f}' for k,v in shown.items()]
     where = json.dumps(found['data'] if found else f'validation part of {c.data.source}')
     return '\n'.join(['---', 'library_name: pcam_nb', 'pipeline_tag: image-classification', 'license: other', 'tags:',
@@ -109,7 +109,7 @@ _LIMITS = ('It has seen patches of the sources named below, and nothing else: ot
 def _use(run, c):
     "How to use a run, for its card"
     return (f"```python\nfrom pcam_nb.infer import Predictor\npredictor = Predictor.load({str(run)!r})\npredictor.predict(patches) # uint8, N×96×96×3\n```\n\n"
-            f'Trained on {c.data.train:,} patches from {plain_text(c.data.source)}; slides: {plain_text(c.data.slides)}. Temperature {c.temperature:.3f}, '
+            f'Model: {run.identity}. Trained on {c.data.train:,} patches from {plain_text(c.data.source)}; slides: {plain_text(c.data.slides)}. Temperature {c.temperature:.3f}, '
             f'threshold {c.threshold:g}.')
 
 def _card_metrics(c, found, valid):

@@ -69,6 +69,11 @@ class Predictor:
         "What the training patches are like, see `pcam_nb.ood`; None if that isn't known"
         return self.run.statistics if self.run else None
 
+    @property
+    def identity(self):
+        "Which network this is, for whatever it says; see `Run.identity`"
+        return self.run.identity if self.run else f"{self.config.name or arch_text(self.config.arch)} {self.config.version}".strip()
+
     def check(self, total, most=LOOKS):
         "A `Check`, which looks at `most` of `total` patches as they are predicted"
         return Check(self.statistics, total, most)

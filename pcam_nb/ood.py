@@ -8,8 +8,6 @@ __all__ = ['GROUPS', 'LENGTH', 'UNUSUAL', 'GLASS', 'FIT', 'CALIBRATE', 'REASONS'
            'reasons', 'look', 'rank_text', 'tally', 'slide_tallies', 'tally_text', 'Check']
 
 # %% ../nbs/13_ood.ipynb #60403d75
-from pathlib import Path
-
 import numpy as np, safetensors.numpy as sn, scipy
 
 # %% ../nbs/13_ood.ipynb #fc1a7d12

@@ -71,7 +71,7 @@ def _flow(found):
 def _about(run, found):
     "What was done, as a table"
     c,say = run.config,lambda o: html.escape(str(o))
-    about = {'run':found['run'], 'network':arch_text(c.arch), 'trained on':f'{c.data.train:,} patches from {c.data.source}',
+    about = {'model':found['model'], 'run':found['run'], 'network':arch_text(c.arch), 'trained on':f'{c.data.train:,} patches from {c.data.source}',
              'slides':c.data.slides, 'patients':'not known to the program', 'evaluated on':found['data'], 'which':found['note'],
              'tumour':f"{found['positive']:,} of {found['patches']:,}", 'test-time augmentation':found['tta'], 'threshold':found['threshold'],
              'temperature':f"{found['temperature']:.3f}", 'intervals':f"95 %, over {found['unit']}: Obuchowski for the AUC, Korn–Graubard for proportions, bootstrap for the others",

@@ -415,7 +415,7 @@ async function start() {
   new Batch()
   $('card').innerHTML = run.card // Made by the server, which has escaped what comes from the run
   for (const o of $('card').querySelectorAll('table:not(.scroll table), pre')) o.tabIndex = 0 // They scroll where the page is narrow
-  $('version').textContent = `pcam_nb ${run.version}, network ${run.arch}. For research use only, not a medical device.`
+  $('version').textContent = `pcam_nb ${run.version}, model ${run.model}. ${run.synthetic ? 'Trained on synthetic tissue only: on real tissue its answers mean nothing. ' : ''}For research use only, not a medical device.`
   document.body.dataset.ready = 'yes'
 }
 start()

@@ -196,11 +196,11 @@ def predict_source(self:Predictor,
     probs,read,problems = np.full(len(source), np.nan),np.zeros(len(source), bool),list(source.problems)
     sizes = Counter()
     with patch_bar(len(source), 'predicting', progress) as bar:
-        for x,rows,bad,seen in prefetch(lambda job: read_batch(source, fit, job), jobs):
+        for x,rows,bad,odd in prefetch(lambda job: read_batch(source, fit, job), jobs):
             if rows: probs[rows],read[rows] = self.predict(x, tta),True
             if rows and seen: seen(rows, x)
             problems += bad
-            sizes += seen
+            sizes += odd
             bar.update(len(rows)+len(bad))
     if problems and not skip_bad: raise BadData(problems, source.path)
     if tell and sizes and fit=='crop': tell(size_note(sizes))

@@ -7,10 +7,10 @@ __all__ = ['GROUPS', 'LENGTH', 'UNUSUAL', 'GLASS', 'FIT', 'CALIBRATE', 'REASONS'
            'patch_statistics', 'TrainingStatistics', 'fit_statistics', 'slide_ranks', 'to_bytes', 'from_bytes',
            'reasons', 'look', 'rank_text', 'tally', 'slide_tallies', 'tally_text', 'Check']
 
-# %% ../nbs/13_ood.ipynb #60403d75
-import numpy as np, safetensors.numpy as sn, scipy
+# %% ../nbs/13_ood.ipynb #52913a37
+import numpy as np, pandas as pd, safetensors.numpy as sn, scipy
 
-# %% ../nbs/13_ood.ipynb #fc1a7d12
+# %% ../nbs/13_ood.ipynb #5af83c8e
 _OD = -np.log10((np.arange(256, dtype=np.float32)+1)/256)
 _AXES = np.array([[1,1,1], [1,0,-1], [1,-2,1]], np.float32)/np.sqrt(np.array([[3],[2],[6]], np.float32)) # Density, red − blue, red and blue − green
 GROUPS = dict(amount=slice(0,8), colour=slice(8,37), texture=slice(37,57)) # Columns of patch_statistics; the last 10 count in the whole only
@@ -56,7 +56,7 @@ def _haar(a):
         smaller.append(a)
     return *smaller[:2], np.stack(energy, 1), np.stack(diagonal, 1)
 
-# %% ../nbs/13_ood.ipynb #9fd0821e
+# %% ../nbs/13_ood.ipynb #67501c6a
 UNUSUAL = .01 # Rank up to which a patch is unusual
 GLASS = .04   # Mean optical density below which there is hardly any tissue
 
@@ -114,7 +114,7 @@ def _check(centre, scale, weights, means, covs, scores, slides):
     if min(scale)<=0 or min(weights)<=0: raise ValueError('a scale or weight is not above 0')
     if (np.diff(scores)<0).any(): raise ValueError('scores are not sorted')
 
-# %% ../nbs/13_ood.ipynb #eae60027
+# %% ../nbs/13_ood.ipynb #e1343e9f
 FIT,CALIBRATE = 10_000,4_000 # Patches that are enough
 
 def fit_statistics(
@@ -142,11 +142,15 @@ def slide_ranks(
 )->np.ndarray:
     "The mean rank of the patches of each slide that has ten or more, sorted"
     if slides is None: return np.empty(0)
-    names,n = np.unique(np.array([str(o) for o in slides if o==o and o is not None]), return_counts=True)
-    slides = np.array(list(map(str, slides)))
-    return np.sort([rank[slides==o].mean() for o in names[n>=10]])
+    slides = _names(slides)
+    return np.sort([rank[slides==o].mean() for o in set(slides)-{''} if (slides==o).sum()>=10])
 
-# %% ../nbs/13_ood.ipynb #1d967080
+def _names(slides):
+    "Names of slides as an array of texts, empty where missing"
+    slides = pd.Series(list(slides), dtype=object)
+    return np.where(slides.isna(), '', slides.astype(str))
+
+# %% ../nbs/13_ood.ipynb #6b7271a6
 def to_bytes(statistics):
     "`TrainingStatistics` as the bytes of a safetensors file"
     return sn.save({k:np.ascontiguousarray(v) for k,v in statistics.parts.items()})
@@ -162,7 +166,7 @@ def from_bytes(
     if any(o.dtype!=np.float32 for o in parts.values()): raise ValueError('its arrays are not float32')
     return TrainingStatistics(**parts)
 
-# %% ../nbs/13_ood.ipynb #537255c4
+# %% ../nbs/13_ood.ipynb #bc852b03
 REASONS = dict(glass='hardly any tissue', colour='colour: another stain or scanner, or red and blue swapped', pale='paler than the training patches', dark='darker than the training patches',
                smooth='smoother than the training patches: blurred, or too high a magnification', fine='finer than the training patches: noise, or too low a magnification')
 SHORT = dict(glass='hardly any tissue', colour='colour', pale='too pale', dark='too dark', smooth='blur or scale', fine='noise or scale')
@@ -184,7 +188,7 @@ def reasons(
     kinds = [np.where(apart[:,0]<0, 'pale', 'dark'), np.full(len(z), 'colour'), np.where(apart[:,a]-apart[:,a+2]<0, 'smooth', 'fine')]
     return np.where(z[:,0]<GLASS*3**.5, 'glass', np.choose(group, kinds))
 
-# %% ../nbs/13_ood.ipynb #bce150d4
+# %% ../nbs/13_ood.ipynb #c23f8b38
 def look(
     statistics:TrainingStatistics,
     x:np.ndarray, # Patches, uint8 N×96×96×3
@@ -200,7 +204,7 @@ def rank_text(rank, unusual, reason):
     if not unusual: return f'Like the training patches: {rank:.0%} of those held out are at least as unusual.'
     return f'Unlike the training patches, so the probability may be wrong. Mainly {REASONS[reason]}. {"No" if rank<.001 else f"{rank:.1%}"} of those held out {"is" if rank<.001 else "are"} as unusual.' 
 
-# %% ../nbs/13_ood.ipynb #0528b97b
+# %% ../nbs/13_ood.ipynb #d7b0df3b
 LOOKS,LOW_RANK = 5_000,.2 # Patches that a Check looks at, at most; mean rank below which patches are unlike the training patches, where validation slides are unknown
 
 def tally(
@@ -225,7 +229,7 @@ def slide_tallies(
     least:int=10, # Patches that a slide needs
 )->list:       # slide, looked_at, unusual, mean_rank, differs, slides, lower_slides, the slide with the lowest mean rank first
     "What `tally` says of every slide; slides of fewer patches are left out"
-    names,out = np.array([str(o) if o is not None and o==o else '' for o in slides]),[]
+    names,out = _names(slides),[]
     for name in set(names)-{''}:
         if (here:=names==name).sum()>=least: out.append(dict(slide=name, **tally(statistics, {k:v[here] for k,v in seen.items()})))
     keys = ('slide','looked_at','unusual','mean_rank','differs','slides','lower_slides')

@@ -47,7 +47,7 @@ def options(group):
     if not shown: return ''
     name = lambda o: ', '.join(f'`{k}`' for k in o.option_strings) or f'`{o.metavar}`'
     rows = [f"| {name(o)} | {escaped(o.help)} |" for o in shown]
-    return '\n'.join([f"| {group.title.removeprefix('positional ')} | meaning |", '|---|---------|', *rows])
+    return '\n'.join([f"| {group.title.removeprefix('positional ')} | {'meaning':<72} |", '|---|---------|', *rows]) # Pandoc takes widths from the dashes where a line is that long
 
 
 def commands():

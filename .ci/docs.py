@@ -1,12 +1,15 @@
 """Checks of the site without building it: every public name has a docstring; every page says first what it is for, is in the sidebar, and has headings in
-order; every relative link and anchor leads somewhere; every figure has an alternative text; cards have addresses that hold on all pages; outputs can be used."""
-import importlib, inspect, json, pkgutil, re, sys
+order; every relative link and anchor leads somewhere; every figure has an alternative text; cards have addresses that hold on all pages; outputs are there and can be
+used; menu, sidebar and start page name the same pages in the same order."""
+import ast, importlib, inspect, json, pkgutil, re, sys
 from pathlib import Path
 
 import yaml
+from nbdev.doclinks import NbdevLookup
+
 import pcam_nb
 import readme
-from outputs import odd
+from outputs import missing, odd
 
 root = Path(__file__).parents[1]
 nbs = root/'nbs'
@@ -90,9 +93,46 @@ def site_faults():
 
 
 def odd_outputs(pages):
-    "Outputs with warnings, addresses of objects or temporary folders"
+    "Outputs with warnings, addresses of objects or temporary folders, and outputs that are missing"
     for o in pages:
-        if o.suffix=='.ipynb': yield from (f'{o.relative_to(root)}: {k}' for k in odd(json.loads(o.read_text(encoding='utf-8'))))
+        if o.suffix!='.ipynb': continue
+        nb = json.loads(o.read_text(encoding='utf-8'))
+        yield from (f'{o.relative_to(root)}: {k}' for k in (*odd(nb), *missing(nb)))
+
+
+def mixed_imports(pages):
+    "Cells with imports and other code: nbdev executes them as it builds the site, without the cells before them"
+    for page in pages:
+        for cell in json.loads(page.read_text(encoding='utf-8'))['cells'] if page.suffix=='.ipynb' else []:
+            code = ''.join(cell['source'])
+            if cell['cell_type']!='code' or 'nbdev_export()' in code or re.search(r'(?m)^#\| *(export|eval: *false)', code): continue
+            kinds = {type(o) for o in ast.walk(ast.parse(re.sub(r'(?m)^\s*[!%].*$', '', code)))}
+            if kinds&{ast.Import,ast.ImportFrom} and kinds&{ast.Expr,ast.Assign}: yield f'{page.relative_to(root)}: imports and other code in one cell: {code.splitlines()[-1][:60]!r}'
+
+
+def nested_links(pages):
+    "Links whose text is a name in backticks that nbdev makes a link of, too: a link in a link is shown as it is written"
+    names = NbdevLookup()
+    for page in pages:
+        if page.suffix!='.ipynb': continue
+        bare = re.sub(r'(?m)^```.*?^```', '', text(page), flags=re.S)
+        yield from (f'{page.relative_to(root)}: write [<code>{o}</code>](…)' for o in re.findall(r'\[`([^`\s]+?)`\]\(', bare) if names.doc(o))
+
+
+def unlike_menus():
+    "Where menu, sidebar and the tables of the start page differ"
+    site,side = yaml.safe_load((root/'_quarto.yml').read_text())['website'],yaml.safe_load((nbs/'sidebar.yml').read_text())['website']['sidebar']['contents']
+    of = lambda o: o['contents'] if isinstance(o, dict) and 'contents' in o else []
+    for menu in (o for o in site['navbar']['left'] if 'menu' in o):
+        pages = [o if isinstance(o, str) else o['href'] for o in next(of(o) for o in side if isinstance(o, dict) and o.get('section')==menu['text']) if not of(o)]
+        here = [o['href'] for o in menu['menu'] if not re.match(r'\d', o['href'])]
+        if pages!=here: yield f"{menu['text']}: the menu has {', '.join(here)}; the sidebar {', '.join(pages)}"
+    called = {o['href']:o['text'] for o in site['navbar']['left'] for o in o.get('menu', [o])}
+    listed = {o['href']:o['text'] for section in side for o in of(section) if isinstance(o, dict) and 'href' in o}
+    start = dict(re.findall(r'(?m)^\| \[([^\]]+)\]\((tutorials/[^)]+)\)', text(nbs/'index.ipynb')))
+    tutorials = [(v,k) for k,v in listed.items() if k.startswith('tutorials/')]
+    if list(start.items())!=tutorials: yield 'the tutorials of the start page are not those of the sidebar, by name and order'
+    yield from (f'{k}: {v!r} in the menu, {listed[k]!r} in the sidebar' for k,v in called.items() if k in listed and listed[k]!=v)
 
 
 if __name__=='__main__':
@@ -101,8 +141,8 @@ if __name__=='__main__':
     bad = [f'{o}: no docstring' for o in without_docstring()]
     bad += without_summary(pages)
     bad += dead_links([*pages, *root.glob('*.md'), *root.glob('bench/*.md')])
-    bad += [o for f in (disordered, without_alt, odd_outputs) for o in f(pages)]
-    bad += site_faults()
+    bad += [o for f in (disordered, without_alt, odd_outputs, mixed_imports, nested_links) for o in f(pages)]
+    bad += [*site_faults(), *unlike_menus()]
     bad += [f'{o}: once in the sidebar, or once in nbs' for o in sorted({str(o.relative_to(nbs)) for o in pages}^{*listed, '404.qmd'})]
     bad += [f'{o}: twice in the sidebar' for o in sorted({o for o in listed if listed.count(o)>1})]
     print('\n'.join(bad) or f'{len(pages)} pages, all names described, all links lead somewhere, all figures have a text')

@@ -20,8 +20,9 @@ def source(cell): return ''.join(cell['source']).strip()
 
 def markdown(cell):
     "A cell as it stands in the README: text with links that hold at the top level, code in a fence"
-    if cell['cell_type']=='markdown': return re.sub(r'\]\(((?:images/|\w+\.(?:ipynb|qmd)|(?:tutorials|explanations)/)[^)]*)\)', r'](nbs/\1)', source(cell))
-    return '' if source(cell).startswith('#| hide') else f'```python\n{source(cell)}\n```'
+    if cell['cell_type']!='markdown': return '' if source(cell).startswith('#| hide') else f'```python\n{source(cell)}\n```'
+    text = re.sub(r'\]\((\w+)\.qmd\)', lambda m: f']({PAGES[m[1]][0]})' if m[1] in PAGES else m[0], source(cell))
+    return re.sub(r'\]\(((?:images/|\w+\.(?:ipynb|qmd)|(?:tutorials|explanations)/)[^)]*)\)', r'](nbs/\1)', text)
 
 
 def readme():
@@ -46,7 +47,7 @@ def options(group):
     if not shown: return ''
     name = lambda o: ', '.join(f'`{k}`' for k in o.option_strings) or f'`{o.metavar}`'
     rows = [f"| {name(o)} | {escaped(o.help)} |" for o in shown]
-    return '\n'.join([f"| {group.title.removeprefix('positional ')} | meaning |", '|---|---|', *rows])
+    return '\n'.join([f"| {group.title.removeprefix('positional ')} | {'meaning':<72} |", '|---|---------|', *rows]) # Pandoc takes widths from the dashes where a line is that long
 
 
 def commands():

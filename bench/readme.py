@@ -45,6 +45,13 @@ All that was measured is in `results/`. This page is written by `python bench/re
 """
 
 
+def tables(rows, most=9):
+    "A table in markdown; a wide one as two, each with the names of the rows"
+    keys = list(rows[0])
+    parts = [keys] if len(keys)<=most else [keys[:most-1], keys[:1]+keys[most-1:]]
+    return '\n\n'.join(markdown([{k:o.get(k, '') for k in part} for o in rows]) for part in parts)
+
+
 def section(name, title, text):
     "One benchmark, on every device that it was measured on"
     lines = [f'## {title}', text]
@@ -55,7 +62,7 @@ def section(name, title, text):
                             *(['--data KAGGLE_FOLDER'] if r['patches']=='real' else [])])
         m = r['machine']
         where = ', '.join([m.get('gpu', m['cpu']), *(f'{k} {m[k]}' for k in ('python','torch','torchvision','fastai'))])
-        lines += [f'`{command}`', f"On {'synthetic' if r['patches']=='synthetic' else 'real'} patches; {where}.", markdown(r['table']), *map(markdown, r.get('more', []))]
+        lines += [f'`{command}`', f"On {'synthetic' if r['patches']=='synthetic' else 'real'} patches; {where}.", tables(r['table']), *map(tables, r.get('more', []))]
         if file.with_suffix('.png').is_file() and f'{file.stem}.png' not in text: lines.append(f"![{title}: {file.stem.removeprefix(name).replace('_', ' ').strip()}](results/{file.stem}.png)")
         if 'eight' in r: lines.append(f"8-way averaging takes {r['eight']:.2f} times as long as one look.")
     return '\n\n'.join(lines)

@@ -22,7 +22,7 @@ _ONE = rf'(?P<name>{_NAME})(\?(?P<options>\w+={_VALUE}(&\w+={_VALUE}){{0,19}}))?
 @dataclass(frozen=True)
 class Arch:
     "A single network: name, arguments of the library that makes it, and the size that it is fed"
-    name:str
+    name:str # Of the library that makes it
     options:dict = field(default_factory=dict) # Name to a number, True, False or a word
     size:int = None # px; default: that of the patches, where the network takes it
     stain:str = ''  # How the stain of each patch is normalised, if at all

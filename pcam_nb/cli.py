@@ -30,6 +30,7 @@ def pcam_sample(
     seed:int=0,      # Seed; the same seed gives the same patches
 ):
     """Generate a synthetic data set of H&E-like patches, for trying things out
+
     Example: pcam_sample data --train 1200 --test 200"""
     from pcam_nb.sample import make_sample
     check_writable(out)
@@ -41,6 +42,7 @@ def pcam_fetch(
     out:str='data',    # Folder for the files
 ):
     """Download a data set, or resume its download
+
     Example: pcam_fetch kaggle --out data"""
     from pcam_nb.fetch import fetch_kaggle, fetch_pcam
     if name not in ('kaggle','pcam'): raise ValueError(f"There is no data set {name!r}. Choose kaggle or pcam")
@@ -62,6 +64,7 @@ def pcam_explore(
     skip_bad:bool=False,  # Leave out patches that can't be used, and list them in skipped.csv, in the folder that is written; --no-skip-bad ends with an error
 ):
     """Explore a data set: class balance, colour, blank patches, copies, leaks
+
     Example: pcam_explore data --out explored"""
     from pcam_nb.explore import count_text, explore, FAULTS
     from pcam_nb.run import Run
@@ -125,6 +128,7 @@ def pcam_train(
     compile:bool=False,    # Compile the network with torch.compile; takes a minute at the start
 ):
     """Train a network on labelled patches, and keep the weights of the epoch with the best validation AUC
+
     Example: pcam_train data --arch d4net --epochs 20 --out run"""
     asked = dict(locals())
     from pcam_nb.encoder import check_start
@@ -178,6 +182,7 @@ def pcam_evaluate(
     device:str=None,       # Device: cpu, cuda, cuda:1, … (default: the GPU, if there is one)
 ):
     """Evaluate a run on patches that it was not trained on
+
     Example: pcam_evaluate run data --out report"""
     from pcam_nb.evaluate import evaluate
     from pcam_nb.explain import explain_parts
@@ -207,6 +212,7 @@ def pcam_compare(
     device:str=None,       # Device: cpu, cuda, cuda:1, … (default: the GPU, if there is one)
 ):
     """Compare two runs on the same patches: their differences, with confidence intervals
+
     Example: pcam_compare run_a run_b data --out compared.json"""
     from pcam_nb.evaluate import compare
     from pcam_nb.report import SHOWN
@@ -235,6 +241,7 @@ def pcam_predict(
     device:str=None,       # Device: cpu, cuda, cuda:1, … (default: the GPU, if there is one)
 ):
     """Predict the probability of tumour for patches, and write a submission
+
     Example: pcam_predict run data/test --tta 8 --out submission.csv"""
     from pcam_nb.infer import Predictor, write_submission
     from pcam_nb.store import images_of, Store
@@ -266,6 +273,7 @@ def pcam_slide(
     device:str=None,       # Device: cpu, cuda, cuda:1, … (default: the GPU, if there is one)
 ):
     """Find tumour on whole slides: a heatmap, regions for QuPath, and a page for each
+
     Example: pcam_slide run a.svs b.svs --out heatmaps"""
     check_writable(out)
     from pcam_nb.image import named_files
@@ -299,6 +307,7 @@ def pcam_app(
     demo:bool=False,       # Serve the run of pcam_demo, which knows synthetic tissue only and is trained first if needed
 ):
     """Serve a run as a web app with an HTTP API
+
     Example: pcam_app run --port 7860"""
     if demo:
         from pcam_nb.core import need
@@ -317,6 +326,7 @@ def pcam_export(
     out:str='model.onnx',  # File to write
 ):
     """Export a run as one ONNX file, with normalisation and calibration inside
+
     Example: pcam_export run --out model.onnx"""
     from pcam_nb.export import export_onnx
     from pcam_nb.infer import Predictor
@@ -333,6 +343,7 @@ def pcam_demo(
     seed:int=0,           # Seed; the same seed gives the same demo
 ):
     """Generate synthetic patches, train, evaluate on other slides, and write a submission
+
     Example: pcam_demo --out pcam_demo"""
     out = Path(out)
     check_writable(out)
@@ -361,6 +372,7 @@ def pcam_completion(
     shell:str='bash', # Shell: bash, zsh or tcsh
 ):
     """Print what completes the options of all commands in a shell
+
     Example: source <(pcam_completion --shell bash)"""
     from pcam_nb.core import need
     shtab = need('shtab', 'completion')

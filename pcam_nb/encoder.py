@@ -40,7 +40,7 @@ class Encoder:
     pooling:str     # What the classifier gets
     width:int       # Length of that
     million:float   # Weights, in millions
-    licence:str
+    licence:str     # Terms of use
     gated:bool      # Do its makers ask for an agreement first?
     size:int = 224  # Of the images that it was trained on, px
     mpp:str = '0.5' # Of those images, µm per px

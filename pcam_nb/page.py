@@ -21,7 +21,12 @@ from .store import Store
 # %% ../nbs/05_page.ipynb #f1954ef0
 class Plot(Figure):
     "A figure that shows itself in a notebook, and belongs to nobody: pyplot doesn't keep it"
-    def __init__(self, width, height): super().__init__(figsize=(width,height), layout='constrained')
+    def __init__(self,
+        width,  # Inches
+        height, # Inches
+    ):
+        "An empty figure of this size"
+        super().__init__(figsize=(width,height), layout='constrained')
 
     def png(self, dpi=110):
         "The plot as PNG, bytes"

@@ -19,6 +19,7 @@ def pcam_ensemble(
     average:bool=False,    # Average the weights of runs that started from the same ones, for one network's size and speed; --no-average averages predictions
 ):
     """Join runs into one that averages their predictions, or their weights
+
     Example: pcam_ensemble run_a run_b run_c --out ensemble"""
     from pcam_nb.ensemble import average_runs, join_runs
     check_writable(out)
@@ -34,6 +35,7 @@ def pcam_card(
     out:str='',            # File to write (default: MODEL_CARD.md in the run)
 ):
     """Write the model card of a run, with the CLAIM checklist
+
     Example: pcam_card run --report report"""
     from pcam_nb.card import write_card
     check_writable(out or Path(run)/'MODEL_CARD.md', file='MODEL_CARD.md')
@@ -43,6 +45,7 @@ def pcam_card(
 @command
 def pcam_models():
     """List the models that come with the package: network, training patches, metrics, size, licence
+
     Example: pcam_models"""
     from pcam_nb.shipped import shipped_models
     table = shipped_models()

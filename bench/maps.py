@@ -1,16 +1,16 @@
 """Which attribution maps point at what a prediction depends on? Deletion, insertion and randomisation, beside random and centre-first orders.
 
-python bench/maps.py RUN --data STORE [--patches 200]
+python bench/maps.py --run RUN --data STORE [--n 200]
 
 RUN: a run; STORE: the store that it was trained on, or another labelled one (default: synthetic patches, and a short training).
 """
-import argparse, json, tempfile
+import tempfile
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 from scipy.stats import t
-from common import machine
+from common import arguments, finish
 from pcam_nb.evaluate import held_out
 from pcam_nb.explain import attribution_methods, baseline_probability, GLASS, grad_cam, integrated, occlusion
 from pcam_nb.faithful import centre_first, map_similarity, perturbation_curve, randomised, square_scores
@@ -63,30 +63,22 @@ def judge(predictor, x, normals, rounds=3):
 
 
 def main():
-    p = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    p.add_argument('run', nargs='?')
-    p.add_argument('--data')
-    p.add_argument('--patches', type=int, default=200)
-    p.add_argument('--out', default=str(Path(__file__).parent/'results'))
-    args = p.parse_args()
+    args = arguments(__doc__, 200, run='')
     with tempfile.TemporaryDirectory() as tmp:
         if args.run: run,store = Run.of(args.run),Store(args.data)
         else:
             store = open_store(make_sample(Path(tmp)/'data', train=600, test=0, slides=12, progress=False), Path(tmp)/'store', progress=False)
             run = train(store, Path(tmp)/'run', Recipe(epochs=3, bs=32), device='cpu', progress=False)
         predictor,rows = Predictor.load(run, 'cpu'),held_out(run, store.table)[0]
-        of = lambda label: np.stack([store.patches[i] for i in rows[(store.table.label.iloc[rows]==label).to_numpy(bool)][:args.patches]])
+        of = lambda label: np.stack([store.patches[i] for i in rows[(store.table.label.iloc[rows]==label).to_numpy(bool)][:args.n]])
         x = dict(tumour=of(1), normal=of(0))
         covers = lambda n: x['normal'][np.random.default_rng(0).permutation(len(x['normal']))[np.arange(n)%len(x['normal'])]]
-        found = dict(arch=run.config.arch, patches=dict(tumour=len(x['tumour']), normal=len(x['normal'])), glass=baseline_probability(predictor),
-                     mean_colour=baseline_probability(predictor, np.round(255*np.array(predictor.config.mean)).astype(int)), machine=machine())
-        print(found)
-        found['table'] = judge(predictor, x['tumour'], covers(len(x['tumour'])))
-        found['normal'] = judge(predictor, x['normal'], covers(len(x['normal']))[::-1])
-        Path(args.out).mkdir(parents=True, exist_ok=True)
-        file = Path(args.out)/f'maps_{run.config.arch}.json'
-        file.write_text(json.dumps(found, indent=1)+'\n')
-        print(file)
+        mean = np.round(255*np.array(predictor.config.mean)).astype(int)
+        start = dict(glass=baseline_probability(predictor), mean_colour=baseline_probability(predictor, mean))
+        print(start)
+        tables = [[{k or label:v for k,v in o.items()} for o in judge(predictor, x[label], covers(len(x[label])))] for label in ('tumour','normal')]
+        args.run = 'RUN' if args.run else '' # Where it lay is nobody's business
+        finish(f'maps_{run.config.arch}', args, tables[0], more=tables[1:], start=start)
 
 
 if __name__=='__main__': main()

@@ -32,6 +32,9 @@ SECTIONS = [
     ('ood', 'Input unlike the training patches', 'AUC of changed, or other, patches against untouched ones, and the fraction that is unusual at 1 %. `mixture` is what a run keeps (`pcam_nb.ood`), whole and by the '
      'statistics of one group; one Gaussian is the Mahalanobis distance with a shrunk covariance, neighbours the mean distance to five of 2,000 patches, both of the same statistics. In the second table, the penultimate '
      'features of a `patchcnn` that was trained on the fitted patches. Changes that leave many patches as other laboratories stain them can\'t be told patch by patch; of a slide or folder, the mean rank tells.'),
+    ('maps', 'Attribution maps', 'Do maps point at what a prediction depends on? Squares of 16 px are covered (deletion) or uncovered (insertion), the largest attribution first; the area between the curve of '
+     'probabilities and that of random order, or of the centre first, in mean and 95 % interval over patches: above 0, the map is better. What covers is glass, or the same place of patches without tumour. The last '
+     'column is the rank correlation with the map of a network of random weights: near 0 is right. First tumour patches, then patches without tumour.'),
     ('reliability', 'Are intervals and thresholds right?', 'Simulated sets whose truth is known, and planted copies of patches.'),
     ('scale', 'Growth', 'One epoch of loading, with D4 and stain augmentation, from stores of random patches on disk, up to the size of the whole Kaggle training set '
      '(6.1 GB). Own memory is what no file stands behind.\n\n![Seconds an epoch over patches in the store](results/scale.png)'),

@@ -8,7 +8,7 @@ __all__ = ['MOST_REGION', 'PLAIN', 'TIFFS', 'IN_TIFF', 'LEFT_OUT', 'ONE_FILE', '
            'about', 'example_files']
 
 # %% ../nbs/43_service.ipynb #1c4ccda5
-import io, json, math, re, shutil, threading, time, warnings
+import io, json, math, re, shutil, threading, time
 from pathlib import Path
 
 import numpy as np
@@ -16,17 +16,14 @@ from PIL import Image
 from fastcore.basics import patch
 from matplotlib import colormaps
 from tqdm import tqdm
-from .card import METRICS, write_card
+from .card import write_card
 from .core import CENTRE, HERE, need, SIZE
-from .evaluate import metrics_with_intervals
 from .explain import overlay, attribution_methods
 from .image import open_image, SCANS, SUFFIXES
 from .infer import Predictor
-from .metrics import ALONE
 from .ood import look, rank_text, REASONS, tally_text
-from .page import data_uri, html_table
+from .page import data_uri
 from .region import detections
-from .report import metrics_table
 from .run import Run
 from .scan import is_tiled, Scan
 from .slide import read_slide, summary_table
@@ -262,14 +259,7 @@ def about(
     card = file.read_text(encoding='utf-8')
     file.unlink()
     card = card.replace(str(service.run), service.run.path.name) # Where it lies is nobody's business
-    card,mark = card.split('\n---\n', 1)[-1].strip(),'METRICS-OF-THE-VALIDATION-PATCHES' # Without metadata
-    if report: return _plain(markdown.render(card))
-    with warnings.catch_warnings():
-        warnings.simplefilter('ignore') # That slides are not known: said below
-        found = metrics_with_intervals(*service.run.scores, service.threshold, service.run.valid.slide)
-    alone = f'<p class="note">{ALONE}.</p>' if found['unit']=='patches' else ''
-    table = f"<p>On the validation patches; intervals over {found['unit']}.</p>{html_table(metrics_table(found))}{alone}"
-    return _plain(markdown.render(card.replace(f'{METRICS}\n', f'{METRICS}\n\n{mark}\n', 1)).replace(f'<p>{mark}</p>', table))
+    return _plain(markdown.render(card.split('\n---\n', 1)[-1].strip())) # Without metadata
 
 def _plain(page):
     "HTML without styles of its own, which the page's policy forbids, and without empty headers"

@@ -32,6 +32,8 @@ SECTIONS = [
     ('ood', 'Input unlike the training patches', 'AUC of changed, or other, patches against untouched ones, and the fraction that is unusual at 1 %. `mixture` is what a run keeps (`pcam_nb.ood`), whole and by the '
      'statistics of one group; one Gaussian is the Mahalanobis distance with a shrunk covariance, neighbours the mean distance to five of 2,000 patches, both of the same statistics. In the second table, the penultimate '
      'features of a `patchcnn` that was trained on the fitted patches. Changes that leave many patches as other laboratories stain them can\'t be told patch by patch; of a slide or folder, the mean rank tells.'),
+    ('zoo', 'Models of the package', 'AUC on the patches that a network was not trained on: out of fold for `pcam-base`, whose five members are averaged by weights afterwards; one fifth held out for `pcam-small`. Slides are not '
+     'known, so a slide may be on both sides: this is no estimate for new slides. Below, the same patches with another staining, out of focus, or compressed.'),
     ('maps', 'Attribution maps', 'Do maps point at what a prediction depends on? Squares of 16 px are covered (deletion) or uncovered (insertion), the largest attribution first; the area between the curve of '
      'probabilities and that of random order, or of the centre first, in mean and 95 % interval over patches: above 0, the map is better. What covers is glass, or the same place of patches without tumour. The last '
      'column is the rank correlation with the map of a network of random weights: near 0 is right. First tumour patches, then patches without tumour.'),

@@ -7,18 +7,20 @@ pcam-small: patchcnn, taught by the first of those folds on the patches that it 
 they held out. With more patches (Kaggle's 220,025) the same call makes better networks. Ended anywhere, and called again, it resumes. The same seed
 on one machine gives the same weights.
 """
-import argparse, json, subprocess, sys
+import argparse, subprocess, sys
 from pathlib import Path
 
 import numpy as np, pandas as pd, sklearn.metrics as skm
-from common import machine
+from common import finish
+from ood import SHIFTS
 from pretrained import ARCH, WEIGHTS
+from pcam_nb.clustered import auc_interval
+from pcam_nb.data import split_folds
 from pcam_nb.ensemble import fold_folders
 from pcam_nb.infer import Predictor
 from pcam_nb.prepare import unlabelled_store
 from pcam_nb.run import Run
 from pcam_nb.shipped import publish
-from pcam_nb.data import split_folds
 from pcam_nb.store import Store
 from pcam_nb.train import Recipe, train
 
@@ -51,14 +53,35 @@ def trained(run, *args):
     return Run.of(run)
 
 
-def held_out_auc(store, folders, tta):
-    "AUC of the logits of each patch by the member that held it out, over `tta` flips and rotations; and of how many patches"
-    rows,y,z = pd.Series(range(len(store)), store.table.id),[],[]
+KEPT = ('stain ×0.6','stain ×1.6','haematoxylin ×0.5, eosin ×1.5','haematoxylin ×1.5, eosin ×0.5','hue +30°','hue −30°','blur, radius 1','blur, radius 3','JPEG, quality 10',
+        'brightness ×0.6','brightness ×1.4') # Shifts that leave the label as it is
+
+
+def held_out(store, folders, change=None):
+    "Labels, and calibrated logits of each patch in one look by the member that held it out, after `change`; averaged over flips and rotations too, unless changed"
+    rows,found = pd.Series(range(len(store)), store.table.id),[]
     for part in map(Run.of, folders):
         at = np.sort(rows[part.valid.id])
-        y.append(store.table.label.iloc[at].to_numpy(int))
-        z.append(Predictor.load(part, 'cpu').logits(np.asarray(store.patches[at]), tta)/part.config.temperature)
-    return skm.roc_auc_score(np.concatenate(y), np.concatenate(z))
+        x = np.asarray(store.patches[at])
+        if change: x = change(x, np.random.default_rng(0))
+        predictor = Predictor.load(part, 'cpu')
+        found.append([store.table.label.iloc[at].to_numpy(int), *(predictor.logits(x, tta)/part.config.temperature for tta in ((1,) if change else (1,8)))])
+    return [np.concatenate(o) for o in zip(*found)]
+
+
+def judge(store, models):
+    "Rows: AUC of each model on what it held out, with intervals, and under shifts of stain and focus"
+    rows = {}
+    def row(name): return rows.setdefault(name, {'':name})
+    for model,folders in models.items():
+        y,*logits = held_out(store, folders)
+        for name,z in zip(('untouched','untouched, averaged over 8 flips and rotations'), logits):
+            low,high = auc_interval(y, z, np.arange(len(y)))
+            row(name)[f'{model}, {len(y):,} patches'] = f'{skm.roc_auc_score(y, z):.4f} ({low:.4f}–{high:.4f})'
+        for name in KEPT:
+            y,z = held_out(store, folders, SHIFTS[name])
+            row(name)[f'{model}, {len(y):,} patches'] = f'{skm.roc_auc_score(y, z):.4f}'
+    return list(rows.values())
 
 
 def main():
@@ -66,6 +89,7 @@ def main():
     p.add_argument('--data', nargs='+', required=True)
     p.add_argument('--work', required=True)
     p.add_argument('--package', default='', help='where the published runs go; default: nowhere')
+    p.add_argument('--out', default=str(Path(__file__).parent/'results'))
     p.add_argument('--epochs', type=int, default=10)
     p.add_argument('--small-epochs', type=int, default=20)
     p.add_argument('--folds', type=int, default=5)
@@ -82,13 +106,12 @@ def main():
     recipe = Recipe(epochs=args.small_epochs, distill=str(fold_folders(base)[0]), unlabelled=str(unlabelled.path))
     small = Run(work/'small')
     if not small.has('valid'): train(store, small.path, recipe, small.has('config'), device='cpu', splits=split_folds(store.table, args.folds, 0)[0])
-    found = dict(machine=machine(), patches=n)
-    for tta in (1,8):
-        for name,folders in {'pcam-base, out of fold':fold_folders(base), 'pcam-small, held out':[small]}.items(): found[f'{name}, tta {tta}'] = held_out_auc(store, folders, tta)
-    print(json.dumps(found, indent=1))
-    if args.package:
+    rows = judge(store, {'pcam-base, out of fold':fold_folders(base), 'pcam-small, held out':[small]})
+    args.data,args.device,args.only,args.work,args.package,kept = 'KAGGLE_FOLDER …','cpu','','','',args.package # Where they lay is nobody's business
+    finish('zoo', args, rows)
+    if kept:
         for name,run,judged in (('pcam-base', work/'base_average', base), ('pcam-small', small, small)):
-            print(publish(run, Path(args.package)/name, name, VERSION, judged))
+            print(publish(run, Path(kept)/name, name, VERSION, judged))
 
 
 if __name__=='__main__': main()

@@ -167,7 +167,7 @@ def main():
                 'one Gaussian':(gaussian(z[fit]), z), 'neighbours':(neighbours(z[fit]), z)}
         if predictor: ways |= {'features, Gaussian':(gaussian(h[fit]), h), 'features, neighbours':(neighbours(h[fit]), h)}
         others = {k:f(x[test], np.random.default_rng(1)) for k,f in SHIFTS.items()}
-        if args.slide: others |= {'a scanner's slide (CMU-1)':tissue_windows(args.slide, .972), 'a scanner's slide (CMU-1), scale ×2':tissue_windows(args.slide, .5)}
+        if args.slide: others |= {"a scanner's slide (CMU-1)":tissue_windows(args.slide, .972), "a scanner's slide (CMU-1), scale ×2":tissue_windows(args.slide, .5)}
         usual = {k:f(o[test]) for k,(f,o) in ways.items()}
         limit = {k:np.sort(f(o[valid]))[::-1][max(int(.01*(len(valid)+1))-1, 0)] for k,(f,o) in ways.items()}
         say = lambda k, s: f'{roc_auc_score(np.repeat([0,1], [len(usual[k]),len(s)]), np.r_[usual[k],s]):.3f}, {np.mean(s>=limit[k]):.0%}'

@@ -25,7 +25,7 @@ def pcam_ensemble(
     check_writable(out)
     run = (average_runs if average else join_runs)(runs, out)
     m = run.metrics
-    say(f"{len(runs)} runs joined: validation AUC {m['auc']:.4f} on {len(run.valid):,} patches that none, or only some, of them were trained on", f'Run: {run}')
+    say(f"{'Weights averaged' if average else f'{len(runs)} runs joined'}: validation AUC {m['auc']:.4f} on {len(run.valid):,} patches that none, or only some, of them were trained on", f'Run: {run}')
 
 # %% ../nbs/46_run_commands.ipynb #b6bee74d
 @command

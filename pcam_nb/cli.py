@@ -247,7 +247,7 @@ def pcam_predict(
     from pcam_nb.store import images_of, Store
     check_writable(out, file='submission.csv')
     predictor,source = Predictor.load(run, device),images_of(images)
-    say(f'Model: {predictor.identity}')
+    say(f'Model: {predictor.identity}'+('; it knows synthetic tissue only' if predictor.run and predictor.run.synthetic else ''))
     for o in getattr(source, 'notes', ()): say(f'Note: {o}')
     check = predictor.check(len(source))
     if isinstance(source, Store): table,skipped = source.table[['id']].assign(probability=predictor.predict_store(source, tta=tta, seen=check)),source.skipped

@@ -160,7 +160,7 @@ def evaluate(
         slides=slide_metrics(table, run.valid), flow=patch_flow(store.table, part, rows), resubstitution=bool((part.iloc[rows]=='valid').any()),
         at_prevalence=at and dict(at, prevalence=prevalence), decision_curve=decision_curve(y, p, prevalence).round(6).to_dict('list'), subgroups=by,
         disagreement=float(table.disagreement.mean()) if tta>1 else None, temperature=config.temperature,
-        valid_ece=ece(*run.scores), tta=tta, run=str(run), model=run.identity, data=store.info['source'], note=note,
+        valid_ece=ece(*run.scores), tta=tta, run=str(run), model=run.identity, synthetic=run.synthetic, data=store.info['source'], note=note,
         ood=_unlike(check, store.table.slide), copies=len(leaks['copies']), shared_slides=leaks['slides'], slides_in_training=config.data.slides,
         warnings=leak_notes(leaks, len(rows), table.slide.nunique())+_doubts(config))
     parts = more(predictor, store, table) if more else []

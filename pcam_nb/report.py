@@ -58,6 +58,7 @@ def _answer(found):
            f"{found['patches']:,} patches{slides}, {found['positive']:,} with tumour.",
            f"Calibration: slope {with_interval(c['slope'], c['slope_low'], c['slope_high'])}, 1 is right; ECE {found['ece']:.3f}, of which chance alone explains {found['ece_of_chance'][0]:.3f}."]
     if found['resubstitution']: out.append('<b>Resubstitution:</b> these patches chose the epoch, the temperature and the thresholds, so every metric here is optimistically biased. Evaluate other slides.')
+    if found.get('synthetic'): out.append('<b>Synthetic:</b> this network knows synthetic tissue only; on real tissue its answers mean nothing.')
     if found['unequal']: out.append(html.escape(found['unequal'])+'.')
     out.append(html.escape(tally_text(found.get('ood')))+'.')
     out.append('Not for diagnosis, and not for other stains, scanners, organs or kinds of tumour than those of the patches below: evaluate there first.')

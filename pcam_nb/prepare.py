@@ -102,8 +102,8 @@ def print_metrics(found):
     from pcam_nb.ood import tally_text
     from pcam_nb.report import metrics_table
     table = metrics_table(found)
-    say(f"  {'':24}       95 % interval, {table.columns[2]}")
-    for name,value,ci,units in table.itertuples(): say(f'  {name:24}{value:>5}  {ci}' + (f', {units:>5}' if found['intervals'] and not ci.startswith('–') else ''))
+    say(f"  {'':24}       {'95 % interval':16}{table.columns[2]}")
+    for name,value,ci,units in table.itertuples(): say(f'  {name:24}{value:>5}  {ci:16}{units:>6}'.rstrip())
     unlike = [tally_text(found['ood'])] if not found['ood'] or found['ood']['differs'] else []
     for o in [*found['warnings'], *([found['unequal']] if found['unequal'] else []), *unlike]: say(f'Note: {o}.')
 

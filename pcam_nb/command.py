@@ -50,12 +50,12 @@ def make_parser(f):
 def _add_option(parser, name, o):
     "Add the argument `name` with the docment `o` to a parser, or to a group of it"
     flag = name.replace('_','-')
-    if o.anno is Path: parser.add_argument(name, help=o.docment, metavar=name.upper(), nargs='?', type=Path)
+    said = o.docment+('' if o.default in (None,'',empty) else f' (default: {o.default})')
+    if o.anno is Path: parser.add_argument(name, help=said, metavar=name.upper(), nargs='?', type=Path, default=None if o.default is empty else o.default)
     elif o.default is empty: parser.add_argument(name, help=o.docment, metavar=name.upper(), nargs='+' if o.anno is list else None)
     elif isinstance(o.default, bool): parser.add_argument(f'--{flag}', help=f"{o.docment} (default: {'yes' if o.default else 'no'})", default=o.default,
                                                           action=argparse.BooleanOptionalAction)
-    else: parser.add_argument(f'--{flag}', type=o.anno, default=o.default, metavar=name.upper(),
-                              help=o.docment + ('' if o.default in (None,'') else f' (default: {o.default})'))
+    else: parser.add_argument(f'--{flag}', type=o.anno, default=o.default, metavar=name.upper(), help=said)
 
 # %% ../nbs/46_command.ipynb #7d71006b
 def read_config(

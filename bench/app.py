@@ -23,7 +23,7 @@ class User:
     "Somebody who talks to the app over HTTP"
     def __init__(self, address): self.web = httpx.Client(base_url=address, timeout=LIMIT, headers={'X-Session':secrets.token_hex(16)})
 
-    def predict(self, name, data, how='Grad-CAM'):
+    def predict(self, name, data, how='integrated gradients'):
         "What is said of a patch"
         return self.web.post('/api/patch', params=dict(attribution=how, images=True), files=dict(file=(name,data)))
 
@@ -136,7 +136,7 @@ def main():
         generate_slide(tmp/'slide.tif', args.side, args.side, progress=False)
         piece = np.tile(read_image(tmp/'slide.tif')[args.side//2-256:args.side//2+256,args.side//2-256:args.side//2+256], (1,-(-args.large//512),1))[:,:args.large]
         write_pyramid(tmp/'large.tif', (piece[:min(512, args.large-y)] for y in range(0, args.large, 512)), (args.large,args.large,3), UM_PER_PX)
-        alone = lambda: service.answer_patch(patch, method='Grad-CAM', images=True)
+        alone = lambda: service.answer_patch(patch, method='integrated gradients', images=True)
         alone()
         ms = {'in the server, without HTTP':timed(alone, args.calls)}
         server,address,first = start(run, place)
@@ -170,7 +170,7 @@ def main():
             ended = time.perf_counter()-begin
         still = len(list(place.iterdir()))
     rows = [{'':'from the command to the first page', 'found':f'{first:.1f} s'}]
-    rows += [{'':f'a patch, 8-way and Grad-CAM, {k}', 'found':f'median {np.median(v):.0f} ms, 95th percentile {np.quantile(v, .95):.0f} ms, largest {max(v):.0f} ms of {len(v):,}'} for k,v in ms.items()]
+    rows += [{'':f'a patch, 8-way and integrated gradients, {k}', 'found':f'median {np.median(v):.0f} ms, 95th percentile {np.quantile(v, .95):.0f} ms, largest {max(v):.0f} ms of {len(v):,}'} for k,v in ms.items()]
     rows += [{'':'failures among them', 'found':f'{failed}'},
              {'':f"a slide of {small['windows']:,} windows: alone; beside the large one", 'found':f"{alone_seconds:.1f} s; {beside:.1f} s"},
              {'':'the large one meanwhile', 'found':f"{left['done']:,} windows done, {left['seconds_left']:,.0f} s left"},

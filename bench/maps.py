@@ -26,8 +26,7 @@ def methods(predictor):
     mean = np.round(255*np.array(predictor.config.mean)).astype(int)
     named = {'occlusion, glass':occlusion, 'occlusion, 32 px, glass':partial(occlusion, window=32), 'occlusion, mean colour':partial(occlusion, cover=mean)}
     if 'integrated gradients' in attribution_methods(predictor): named |= {'integrated gradients, glass':integrated, 'integrated gradients, mean colour':partial(integrated, cover=mean)}
-    if 'Grad-CAM' in attribution_methods(predictor): named['Grad-CAM'] = grad_cam
-    return named
+    return named|{'Grad-CAM':grad_cam}
 
 
 def with_interval(v):

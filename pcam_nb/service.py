@@ -65,7 +65,7 @@ class Service:
 
     def attribution(self, x, method):
         "Attribution map of a patch `x`, 96×96; `method` is one of `methods`"
-        with self.alone: return self.methods[method](self.predictor, x[None])[0] # Grad-CAM leaves hooks in the network for a moment
+        with self.alone: return self.methods[method](self.predictor, x[None])[0]
 
 # %% ../nbs/43_service.ipynb #f6e7382e
 MOST_REGION = 2*10**7 # Pixels of a region that is not a scanner file

@@ -107,7 +107,7 @@ def main():
     small = Run(work/'small')
     if not small.has('valid'): train(store, small.path, recipe, small.has('config'), device='cpu', splits=split_folds(store.table, args.folds, 0)[0])
     rows = judge(store, {'pcam-base, out of fold':fold_folders(base), 'pcam-small, held out':[small]})
-    args.data,args.device,args.only,args.work,args.package,kept = 'KAGGLE_FOLDER …','cpu','','','',args.package # Where they lay is nobody's business
+    args.device,args.work,args.package,kept = 'cpu','','',args.package # Where they lay is nobody's business
     finish('zoo', args, rows)
     if kept:
         for name,run,judged in (('pcam-base', work/'base_average', base), ('pcam-small', small, small)):

@@ -15,7 +15,7 @@ from .core import is_file, read_json, sweep, write_text
 from .evaluate import metrics_with_intervals, threshold_metrics
 from .model import takes_pretrained
 from .metrics import ALONE
-from .report import metrics_table, points_table, SHOWN, with_interval
+from .report import bounded, metrics_table, points_table, SHOWN
 from .run import Run, whole_recipe
 
 # %% ../nbs/25_card.ipynb #bc4a01e4
@@ -122,7 +122,7 @@ def _card_metrics(run, c, found, valid):
             note='Out of fold: each patch is predicted by the network that was not trained on it.' if folds else said)
     table,c = metrics_table(found),found.get('calibration_line')
     table = table.reset_index().set_axis(['metric','value',*table.columns[1:]], axis=1)
-    line = [f"Calibration: slope {with_interval(c['slope'], c['slope_low'], c['slope_high'])}, intercept {with_interval(c['intercept'], c['intercept_low'], c['intercept_high'])}; "
+    line = [f"Calibration: slope {bounded(c, 'slope')}, intercept {bounded(c, 'intercept')}; "
             f"ECE {found['ece']:.3f}, of which chance alone explains {found['ece_of_chance'][0]:.3f}."] if c else []
     return [*(f'**{plain_text(o)}.**' for o in found['warnings']), f"{plain_text(found['note'])} Intervals: over {plain_text(found['unit'])}.", _markdown(table), *line,
             '### Rule-out', f"Target sensitivities {plain_text(found['target_basis'])}.", _markdown(points) if len(points := points_table(found['points'])) else 'None can be demonstrated.']

@@ -41,13 +41,16 @@ def join_models(
     for name,values in zip(('weight','scale','offset'), zip(*parts)): getattr(joined, name).copy_(torch.cat(values))
     return joined
 
+def _unlike_first(runs, of):
+    "The first of `runs` whose config has another `of(config)` than the first run's; None if all are alike"
+    return next((o for o in runs if of(o.config)!=of(runs[0].config)), None)
+
 def _check_alike(runs):
     "Raise `ValueError` unless runs can be joined: of the same patches, at the same scale"
     if len(runs)<2: raise ValueError('An ensemble has at least two runs')
     if len({o.path.resolve() for o in runs})<len(runs): raise ValueError('A run is named twice')
     for what,of in {'patches':lambda c: c.data.fingerprint, 'scale':lambda c: c.um_per_px, 'classes':lambda c: c.classes}.items():
-        odd = next((o for o in runs if of(o.config)!=of(runs[0].config)), None)
-        if odd: raise ValueError(f"'{runs[0]}' and '{odd}' were trained on other {what}, so there are no patches to calibrate both together. Join runs of the same store")
+        if odd := _unlike_first(runs, of): raise ValueError(f"'{runs[0]}' and '{odd}' were trained on other {what}, so there are no patches to calibrate both together. Join runs of the same store")
 
 def _splits(runs):
     "The patches of runs, with the part of each, and the held-out ones with the mean of the logits of those that held them out"
@@ -102,8 +105,7 @@ def average_runs(
     if len(runs)==1: runs = [Run.of(o) for o in fold_folders(runs[0])]
     _check_alike(runs)
     for what,of in {'networks':lambda c: c.arch, 'normalisation':lambda c: (c.mean,c.std), 'weights to start from':lambda c: [c.recipe.get(o) for o in ('weights','init','pretrained')]}.items():
-        odd = next((o for o in runs if of(o.config)!=of(runs[0].config)), None)
-        if odd: raise ValueError(f"'{runs[0]}' and '{odd}' differ in {what}, so their weights can't be averaged")
+        if odd := _unlike_first(runs, of): raise ValueError(f"'{runs[0]}' and '{odd}' differ in {what}, so their weights can't be averaged")
     if Recipe(**{k:v for k,v in runs[0].config.recipe.items() if k in ('arch','pretrained')}).scratch and not any(runs[0].config.recipe.get(o) for o in ('weights','init')):
         raise ValueError(f"'{runs[0]}' started from scratch: the mean of such networks is none. Join them with join_runs")
     parts = [load_model(o).state_dict() for o in runs]

@@ -182,10 +182,10 @@ def interval_table(
     y,ths = check_scores(y, ps[0])[0],np.broadcast_to(threshold, len(ps))
     groups,unit = unit_numbers(slides, len(y))
     if unit=='patches': warnings.warn(ALONE, stacklevel=2)
-    word = 'patches' if unit=='patches' else 'slides'
+    one,many = ('patch','patches') if unit=='patches' else ('slide','slides')
     def few(rows, what):
         n = len(np.unique(groups[rows]))
-        return f'{n} {word if n!=1 else word[:-1 if word=="slides" else -2]} with {what}' if n<FEWEST else ''
+        return f'{n} {one if n==1 else many} with {what}' if n<FEWEST else ''
     classes = few(y==1, 'tumour') or few(y==0, 'patches without tumour')
     least = min(effective_number(groups[y==o]) for o in (0,1))
     rows = dict(auc=dict(zip(('low','high'), auc_interval(y, ps[-1], groups, level, ps[0] if paired else None)), effective=least, reason=classes))

@@ -97,7 +97,7 @@ def target_basis(
     groups,unit = unit_numbers(None if slides is None else np.asarray(slides, object)[tumour], int(tumour.sum()))
     if unit=='patches': return f'of patches; assumes independent patches, {len(groups):,} with tumour, since their slides are not known'
     n = groups.max()+1
-    return f"in the mean of slides; {n:,} {'slides' if unit=='slides' else 'slides or single patches'} with tumour can show {.05**(1/n):.3f} at most, if none of it is missed"
+    return f"in the mean of slides; {n:,} {'slides' if unit=='slides' else 'slides or single patches'} with tumour can show {1-risk_bound(0., n):.3f} at most, if none of it is missed"
 
 def reached(
     points:pd.DataFrame, # From operating_points

@@ -11,10 +11,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np, pandas as pd, safetensors.torch as st
-from PIL import Image
 from .arch import arch_text
 from .card import write_card
 from .core import HERE, only_one
+from .image import read_image
 from .infer import Predictor
 from .ood import to_bytes
 from .run import Run, shipped_names
@@ -44,7 +44,7 @@ def publish(
     weights = {k:v.half() if v.is_floating_point() and v.ndim>1 else v for k,v in st.load_file(run.file('weights')).items()}
     config = replace(run.config, name=name, version=version, temperature=judged.config.temperature, data=replace(judged.config.data, source=source),
                      recipe={k:Path(v).name if k in ('weights','init','distill','unlabelled') and v else v for k,v in run.config.recipe.items()})
-    x = np.stack([np.asarray(Image.open(o).convert('RGB')) for o in sorted((HERE/'examples').glob('*.png'))])
+    x = np.stack([read_image(o) for o in sorted((HERE/'examples').glob('*.png'))])
     with only_one(out):
         shutil.rmtree(out, ignore_errors=True)
         out.mkdir(parents=True)

@@ -103,6 +103,7 @@ def pcam_train(
     layer_decay:float=1.,  # Learning rate of each layer, relative to the one above it, 0.1–1
     distill:str='',        # Folder of the run of a teacher, whose probabilities are learned
     teacher_weight:float=.7, # Weight of the teacher's probability against the label, 0–1
+    mixup:float=0., # With distill: fraction of the patches that are mixed with another, 0–1; for long trainings
     unlabelled:str='',     # Folder of further images, or a store, to learn from the teacher on; their labels, if any, are not used
     folds:int=0,           # Train so many networks, 2–20, each with another fold of the patches held out, and join them; 0: one network
     pos_weight:float=None, # Weight of a positive in the loss, relative to a negative (default: 1)

@@ -27,7 +27,7 @@ class _Version(argparse.Action):
         parser.exit(0, f'pcam_nb {__version__}\n')
 
 GROUPS = {'data':('part','slides','labels','store','resize','skip_bad','valid'),
-          'training':('arch','epochs','lr','bs','wd','seed','pretrained','weights','embed_weights','init','size','normalise','stats','freeze','runs','head_first','layer_decay','distill','teacher_weight','unlabelled','folds','pos_weight','patience','accumulate','smooth','average','resume'),
+          'training':('arch','epochs','lr','bs','wd','seed','pretrained','weights','embed_weights','init','size','normalise','stats','freeze','runs','head_first','layer_decay','distill','teacher_weight','mixup','unlabelled','folds','pos_weight','patience','accumulate','smooth','average','resume'),
           'augmentation':('d4','stain','strong_stain','context_swap','shift'), 'hardware':('device','precision','cache','compile','track')}
 
 def make_parser(f):

@@ -22,8 +22,9 @@ class Distill(Callback):
         teacher:Run,      # A run of any network, or an ensemble
         mean, std,        # What the student's patches are normalised with
         weight:float=.7,  # Of the teacher's probability, 0–1
+        mixup:float=0.,   # Fraction of the patches that are mixed with another, 0–1
     ):
-        self.teacher,self.weight,c = Run.of(teacher),weight,Run.of(teacher).config
+        self.teacher,self.weight,self.mixup,c = Run.of(teacher),weight,mixup,Run.of(teacher).config
         self.net,self.temperature = load_model(self.teacher),c.temperature
         self.scale,self.offset = [o[:,None,None] for o in renormalising(mean, std, c.mean, c.std)]
 
@@ -34,9 +35,17 @@ class Distill(Callback):
 
     def before_batch(self):
         "Mix the labels of a batch with what the teacher says of it"
-        with torch.no_grad(): p = torch.sigmoid(self.net(self.xb[0].as_subclass(torch.Tensor)*self.scale+self.offset)[:,0].float()/self.temperature)
-        y = self.yb[0].as_subclass(torch.Tensor)
+        x,y = [o[0].as_subclass(torch.Tensor) for o in (self.xb,self.yb)]
+        if n:=round(self.mixup*len(x)):
+            x,y = _mixed(x, n),torch.cat([torch.full_like(y[:n], -1), y[n:]])
+            self.learn.xb = x,
+        with torch.no_grad(): p = torch.sigmoid(self.net(x*self.scale+self.offset)[:,0].float()/self.temperature)
         self.learn.yb = torch.where(y<0, p, self.weight*p+(1-self.weight)*y),
+
+def _mixed(x, n):
+    "A batch whose first `n` patches are mixed, each with another of the batch"
+    part = torch.rand(n, 1, 1, 1, device=x.device, dtype=x.dtype)
+    return torch.cat([torch.lerp(x.roll(1, 0)[:n], x[:n], part), x[n:]])
 
 # %% ../nbs/15_distill.ipynb #9bc3b77f
 class _Rows:

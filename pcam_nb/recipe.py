@@ -54,6 +54,7 @@ class Recipe:
     layer_decay:float=1.  # Learning rate of a layer, relative to the one above it, 0.1–1
     distill:str=''        # Run of a teacher to learn from; see Distill
     teacher_weight:float=.7 # Of the teacher's probability against the label, 0–1
+    mixup:float=0.        # With a teacher: fraction of the patches that are mixed with another, 0–1; see Distill
     unlabelled:str=''     # Store of further patches to learn from the teacher on
 
     def __post_init__(self):
@@ -61,7 +62,7 @@ class Recipe:
         if isinstance(self.lr, str) and self.lr!='auto': self.lr = _number('lr', self.lr)
         check_precision(self.precision)
         ranges = [('epochs',1,10_000), ('bs',2,65_536), ('patience',0,10_000), ('runs',1,100), ('accumulate',1,1000), ('stain',0,.9), ('wd',0,10),
-                  ('smooth',0,.5), ('average',0,.99999), ('shift',0,32), ('context_swap',0,1), ('strong_stain',0,1), ('layer_decay',.1,1), ('teacher_weight',0,1)]
+                  ('smooth',0,.5), ('average',0,.99999), ('shift',0,32), ('context_swap',0,1), ('strong_stain',0,1), ('layer_decay',.1,1), ('teacher_weight',0,1), ('mixup',0,1)]
         for name,low,high in ranges:
             if not low<=getattr(self,name)<=high: raise ValueError(f'{name} is {getattr(self,name)}: choose {low} to {high}')
         for name in ('lr','pos_weight'):
@@ -85,6 +86,7 @@ class Recipe:
         elif self.weights and not is_file(self.weights): raise FileNotFoundError(f"No file '{self.weights}' with weights")
         if self.distill: Run.of(self.distill)
         if self.unlabelled and not self.distill: raise ValueError('Patches without labels need a teacher: give its run with distill')
+        if self.mixup and not self.distill: raise ValueError('Only a teacher knows what a mixture of two patches is: give its run with distill, or leave out mixup')
         if self.distill and self.freeze: raise ValueError('With a frozen encoder only the classifier is trained, by its labels: leave out distill')
         if '+' in self.arch: raise ValueError(f'{arch_text(self.arch)} is an ensemble: train its members, and join them with pcam_ensemble')
         check_start(self.arch)

@@ -240,7 +240,7 @@ def _prepare(learn, store, recipe, splits, stats, progress):
         fit_classifier(learn.model.eval(), store, splits, stats, 1, pos_weight=recipe.pos_weight, smooth=recipe.smooth, seed=recipe.seed, progress=progress)
     if recipe.lr!='auto': return recipe
     set_seed(recipe.seed)
-    teacher = [Distill(recipe.distill, *stats, recipe.teacher_weight)] if recipe.distill else []
+    teacher = [Distill(recipe.distill, *stats, recipe.teacher_weight, recipe.mixup)] if recipe.distill else []
     with learn.added_cbs(teacher): learn.lr = learn.find_lr()
     if progress: tqdm.write(f'Learning rate {learn.lr:g}, found by a range test')
     return replace(recipe, lr=learn.lr)
@@ -305,7 +305,7 @@ def recipe_callbacks(recipe, bs, stats=None):
     "The callbacks that carry out a recipe with batches of `bs`, of patches that are normalised with `stats`"
     cbs = [SeedEpoch(recipe.seed)]
     if recipe.average: cbs.append(AverageWeights(recipe.average))
-    if recipe.distill: cbs.append(Distill(recipe.distill, *stats, recipe.teacher_weight)) # Its probabilities are as smooth as they should be
+    if recipe.distill: cbs.append(Distill(recipe.distill, *stats, recipe.teacher_weight, recipe.mixup)) # Its probabilities are as smooth as they should be
     elif recipe.smooth: cbs.append(SmoothLabels(recipe.smooth))
     if recipe.accumulate>1: cbs.append(Accumulate(recipe.accumulate*bs))
     return cbs

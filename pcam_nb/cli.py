@@ -181,6 +181,7 @@ def pcam_evaluate(
     resize:bool=False,     # Scale patches of another size to 96 px; --no-resize crops them
     skip_bad:bool=False,   # Leave out patches that can't be used, and list them in skipped.csv, in the folder that is written; --no-skip-bad ends with an error
     device:str=None,       # Device: cpu, cuda, cuda:1, … (default: the GPU, if there is one)
+    precision:str='auto',  # Precision of the prediction: fp32, as it was trained; bf16; or auto, the quickest that changes next to nothing
 ):
     """Evaluate a run on patches that it was not trained on
 
@@ -190,7 +191,7 @@ def pcam_evaluate(
     subgroups = read_subgroups(by) if by else None
     check_evaluable(tta, run)
     packed = store_for(data, out, store, part, slides, labels, resize, skip_bad)
-    found = evaluate(run, packed, out, tta, device, more=explain_parts, prevalence=prevalence, subgroups=subgroups)
+    found = evaluate(run, packed, out, tta, device, more=explain_parts, prevalence=prevalence, subgroups=subgroups, precision=precision)
     say(found['note'])
     print_metrics(found)
     say(f"Report: {Path(out)/'report.html'}")
@@ -240,6 +241,7 @@ def pcam_predict(
     resize:bool=False,     # Scale patches of another size to 96 px; --no-resize crops them
     skip_bad:bool=False,   # Leave out images that can't be read, and list them in skipped.csv beside --out; --no-skip-bad ends with an error
     device:str=None,       # Device: cpu, cuda, cuda:1, … (default: the GPU, if there is one)
+    precision:str='auto',  # Precision of the prediction: fp32, as it was trained; bf16; or auto, the quickest that changes next to nothing
 ):
     """Predict the probability of tumour for patches, and write a submission
 
@@ -247,7 +249,7 @@ def pcam_predict(
     from pcam_nb.infer import Predictor, write_submission
     from pcam_nb.store import images_of, Store
     check_writable(out, file='submission.csv')
-    predictor,source = Predictor.load(run, device),images_of(images)
+    predictor,source = Predictor.load(run, device, precision),images_of(images)
     say(f'Model: {predictor.identity}'+('; it knows synthetic tissue only' if predictor.run and predictor.run.synthetic else ''))
     for o in getattr(source, 'notes', ()): say(f'Note: {o}')
     check = predictor.check(len(source))
@@ -272,6 +274,7 @@ def pcam_slide(
     icc:bool=False,        # Take the colours of the slides to sRGB by the ICC profiles that they hold; --no-icc takes the pixels as they are
     max_windows:int=None,  # Largest number of windows with tissue; larger slides are refused (default: no limit)
     device:str=None,       # Device: cpu, cuda, cuda:1, … (default: the GPU, if there is one)
+    precision:str='auto',  # Precision of the prediction: fp32, as it was trained; bf16; or auto, the quickest that changes next to nothing
 ):
     """Find tumour on whole slides: a heatmap, regions for QuPath, and a page for each
 
@@ -282,7 +285,7 @@ def pcam_slide(
     slides = named_files([slides] if isinstance(slides, (str,Path)) else slides)
     alone = len(slides)==1 and not Path(slides[0]).is_dir()
     done,failed = read_slides(run, slides, out, device, say=lambda o: print(o, flush=True), report=lambda o: alone or print(o, flush=True),
-                              mpp=mpp, stride=stride, tta=tta, threshold=threshold, strip=strip, resume=resume, icc=icc, max_windows=max_windows)
+                              mpp=mpp, stride=stride, tta=tta, threshold=threshold, strip=strip, resume=resume, icc=icc, max_windows=max_windows, precision=precision)
     from pcam_nb.core import processes
     if processes()[1]>1: return 0 # What started them would end the others; failed.csv tells
     if alone and len(failed): raise ValueError(f'{failed.slide[0]}: {failed.reason[0]}')

@@ -85,6 +85,7 @@ class TexturePool(CentrePool):
 
 class Sliding(nn.Module):
     "A network without padding: N×3×96×96 to N×1 logits, and, by `dense`, a region to a map of logits"
+    invariant = False # Do all flips and rotations of a patch have the same logit?
     def __init__(self,
         stages:list,     # Modules, each of which takes the map of the one before it
         views:list,      # One for each stage: a module that keeps the size of its map

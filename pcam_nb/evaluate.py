@@ -139,10 +139,11 @@ def evaluate(
     more=None,          # Function of the predictor, the store and the table of predictions: further parts of the report
     prevalence:float=None, # Fraction of patches with tumour where the network is used, for PPV, NPV and the decision curve; default: that of the patches
     subgroups:pd.DataFrame=None, # A row a slide, with the columns slide, and scanner, centre or others to show metrics by
+    precision:str='auto', # What to compute in; see quick_net
 )->dict:                # What is in metrics.json
     "Evaluate a run on patches that it wasn't trained on, and write a report; raises `ValueError` if that can't be done"
     run,out = Run.of(run),Path(out)
-    predictor = Predictor.load(run, device)
+    predictor = Predictor.load(run, device, precision)
     rows,note = held_out(run, store.table)
     y,config = store.table.label.iloc[rows].to_numpy(int),predictor.config
     check_scores(y, np.zeros(len(y)))

@@ -17,6 +17,7 @@ from fastcore.basics import patch
 from .arch import arch_text
 from .augment import keep_memory, normalise, to_planes, trim_memory, flip_rotate
 from .core import as_device, is_file, need, parse_json, patch_bar, prefetch, SIZE, sweep, write_csv
+from .fold import check_precision, quick_net
 from .image import read_image
 from .load import load_model, NotFinite
 from .model import is_invariant
@@ -44,8 +45,10 @@ class Predictor:
         config:RunConfig,      # Description of the run
         device:str='cpu',      # Where to compute
         run:Run=None,          # Where it comes from, if any
+        precision:str='auto',  # What to compute in: 'bf16', 'fp32' or auto; see quick_net
     ):
         self.model,self.config,self.device,self.run = model.to(device),config,torch.device(device),run
+        self.net = quick_net(self.model, self.device, precision) # What predicts; `model` is what was trained
         self.invariant = getattr(model, 'invariant', False)
         if self.device.type=='cpu': keep_memory()
 
@@ -53,11 +56,15 @@ class Predictor:
     def load(cls,
         run:str|Path|Run, # A run, or a file that export_onnx wrote
         device:str=None,  # 'cpu', 'cuda', …; default: CUDA where there is one
+        precision:str='auto', # What to compute in: 'fp32', as it was trained; 'bf16'; or auto, the quickest that the device is made for. See quick_net
     )->'Predictor':
         "Open a run; raises `FileNotFoundError` without one, `ValueError` if it is damaged"
-        if Path(run).suffix=='.onnx': return load_onnx(run, device)
+        check_precision(precision)
+        if Path(run).suffix=='.onnx':
+            if precision!='auto': raise ValueError(f'A file that pcam_export wrote computes as it was exported: leave out {precision}')
+            return load_onnx(run, device)
         run = Run.of(run)
-        return cls(load_model(run), run.config, as_device(device), run)
+        return cls(load_model(run), run.config, as_device(device), run, precision)
 
     @property
     def bs(self):
@@ -146,7 +153,7 @@ def view_logits(self:Predictor, x, tta):
     "Logits of one batch under each of `tta` flips and rotations, `tta`×N"
     with torch.inference_mode():
         x = self.feed(torch.from_numpy(x))
-        seen = torch.stack([self.model(flip_rotate(x, k).contiguous())[:,0].float() for k in range(self.n_views(tta))])
+        seen = torch.stack([self.net(flip_rotate(x, k).contiguous())[:,0].float() for k in range(self.n_views(tta))])
         return finite(seen.expand(tta, -1).cpu().numpy())
 
 @patch

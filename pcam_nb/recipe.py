@@ -14,7 +14,7 @@ from .augment import to_planes
 from .core import is_file
 from .data import channel_stats
 from .encoder import check_start, ENCODERS, find_start, Start
-from .learner import check_precision
+from .fold import check_precision
 from .model import sized_arch, takes_pretrained
 from .run import Run
 from .stain import fit_stain, STAINS, StainNormalised

@@ -37,7 +37,7 @@ def map_logits(self:Predictor,
     dense:bool=None,        # All windows at once, or each by itself? Default: what is less work
 )->np.ndarray:              # float32, rows×cols; NaN where not wanted
     "Logits of the windows of a region"
-    able = hasattr(getattr(self, 'model', None), 'dense') and stride%self.model.stride==0
+    able = hasattr(getattr(self, 'net', None), 'dense') and stride%self.net.stride==0
     if dense is None: dense = able and wanted.sum()*SIZE**2>math.prod(region.shape[:2])
     out,x = np.full(wanted.shape, np.nan, np.float32),torch.from_numpy(region)[None]
     if dense: out[wanted] = self._dense_logits(x, stride, tta)[wanted]
@@ -54,7 +54,7 @@ def _dense_logits(self:Predictor, x, stride, tta):
     with torch.inference_mode():
         x = self.feed(x)
         turned = [flip_rotate(x, k).contiguous(memory_format=torch.channels_last) for k in range(self.n_views(tta))]
-        maps = [flip_rotate(self.model.dense(o, stride), INVERSE[k], (1,2)) for k,o in enumerate(turned)]
+        maps = [flip_rotate(self.net.dense(o, stride), INVERSE[k], (1,2)) for k,o in enumerate(turned)]
         return torch.stack(maps).mean(0)[0].float().cpu().numpy()
 
 # %% ../nbs/33_score.ipynb #89069683

@@ -323,13 +323,14 @@ def read_slides(
     device:str=None,        # Where to compute; default: CUDA where there is one
     say=print,              # Called with a line about each slide that is done
     report=print,           # Called with a line about each that failed
+    precision:str='auto',   # What to compute in; see quick_net
     **options,              # For read_slide: mpp, stride, tta, threshold, strip, resume, progress, max_windows, watch, icc
 )->tuple:                   # Summaries of the slides of this process; DataFrame of those that failed: slide, reason
     "Read many slides; raises what `list_slides`, `check_slide_options` and loading a `Predictor` raise"
     need('shapely', 'slide')
     rank,world = processes()
     found = list_slides(slides, report if not rank else None)
-    predictor,sums,done,failed = Predictor.load(run, device),run_sums(run),[],[]
+    predictor,sums,done,failed = Predictor.load(run, device, precision),[*run_sums(run), precision],[],[]
     told = dict(mpp=None, stride=32, tta=1, threshold=predictor.config.threshold, strip=None, max_windows=None, icc=False)
     told |= {k:v for k,v in options.items() if v is not None}
     check_slide_options(*[told[o] for o in ('mpp','stride','tta','threshold','strip','max_windows')])

@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['pcam_sample', 'pcam_fetch', 'pcam_explore', 'pcam_train', 'pcam_evaluate', 'pcam_compare', 'pcam_predict',
-           'pcam_slide', 'pcam_app', 'pcam_export', 'pcam_demo', 'pcam_completion', 'main', 'pcam_card',
-           'pcam_ensemble', 'pcam_models']
+           'pcam_slide', 'pcam_app', 'pcam_demo', 'pcam_completion', 'main', 'pcam_card', 'pcam_ensemble',
+           'pcam_models']
 
 # %% ../nbs/47_cli.ipynb #90649d20
 import shutil, sys
@@ -15,7 +15,7 @@ from pathlib import Path
 from .command import command, given_options, is_quiet, make_parser, say
 from .core import only_one, sweep, write_json
 from .prepare import check_evaluable, check_writable, held_out_predictions, in_turn, print_metrics, read_subgroups, report_skipped, report_unusual, store_for, unlabelled_store
-from .run_commands import pcam_card, pcam_ensemble, pcam_models
+from .run_commands import pcam_card, pcam_ensemble, pcam_export, pcam_models
 
 # %% ../nbs/47_cli.ipynb #55b2b745
 _all_ = ['pcam_card','pcam_ensemble','pcam_models']
@@ -242,6 +242,7 @@ def pcam_predict(
     skip_bad:bool=False,   # Leave out images that can't be read, and list them in skipped.csv beside --out; --no-skip-bad ends with an error
     device:str=None,       # Device: cpu, cuda, cuda:1, … (default: the GPU, if there is one)
     precision:str='auto',  # Precision of the prediction: fp32, as it was trained; bf16; or auto, the quickest that changes next to nothing
+    backend:str='auto',    # What computes a file that pcam_export wrote: onnx (ONNX Runtime), openvino, or auto: OpenVINO for int8, where it is installed
 ):
     """Predict the probability of tumour for patches, and write a submission
 
@@ -249,7 +250,7 @@ def pcam_predict(
     from pcam_nb.infer import Predictor, write_submission
     from pcam_nb.store import images_of, Store
     check_writable(out, file='submission.csv')
-    predictor,source = Predictor.load(run, device, precision),images_of(images)
+    predictor,source = Predictor.load(run, device, precision, backend),images_of(images)
     say(f'Model: {predictor.identity}'+('; it knows synthetic tissue only' if predictor.run and predictor.run.synthetic else ''))
     for o in getattr(source, 'notes', ()): say(f'Note: {o}')
     check = predictor.check(len(source))
@@ -322,20 +323,6 @@ def pcam_app(
     serve(run, host, port, auth, lambda address: say(f'Open {address} (Ctrl-C ends it). For research use only'),
           root_path=root_path, allow_host=[o.strip() for o in allow_host.split(',') if o.strip()], max_upload_mb=max_upload_mb, frames=frames,
           max_windows=max_windows, device=device, report=report or None)
-
-# %% ../nbs/47_cli.ipynb #e23773de
-@command
-def pcam_export(
-    run:str,               # Folder of the run
-    out:str='model.onnx',  # File to write
-):
-    """Export a run as one ONNX file, with normalisation and calibration inside
-
-    Example: pcam_export run --out model.onnx"""
-    from pcam_nb.export import export_onnx
-    from pcam_nb.infer import Predictor
-    check_writable(out, file='model.onnx')
-    say(f'Exported {run}: {export_onnx(Predictor.load(run, "cpu"), out)}')
 
 # %% ../nbs/47_cli.ipynb #c98eb120
 @command

@@ -54,6 +54,7 @@ def _replace(model, old, new):
 @torch.no_grad()
 def folded(
     model:nn.Module, # N×3×96×96 to N×1 logits
+    pools:bool=True, # Have the project's own networks pool by `Halve`, too?
 )->nn.Module:        # A copy, or `model` itself if nothing can be folded
     "A network without the batch norms that follow a convolution; its logits differ by rounding alone"
     if not any(isinstance(o, nn.BatchNorm2d) for o in model.modules()): return model
@@ -63,7 +64,7 @@ def folded(
         _replace(made, conv, _fuse(conv, norm))
         _replace(made, norm, getattr(norm, 'act', nn.Identity())) # timm's norms hold their activation
     for o in made.modules():
-        if isinstance(o, Sliding): _quick_stages(o)
+        if pools and isinstance(o, Sliding): _quick_stages(o)
     was,now = model.eval()(x),made(x)
     return made.to(device, memory_format=torch.channels_last) if torch.allclose(was, now, rtol=1e-3, atol=1e-3) else model
 

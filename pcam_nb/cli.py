@@ -247,9 +247,10 @@ def pcam_predict(
     """Predict the probability of tumour for patches, and write a submission
 
     Example: pcam_predict run data/test --tta 8 --out submission.csv"""
+    check_writable(out, file='submission.csv')
+    if Path(run).suffix=='.onnx' and (device or 'cpu')=='cpu' and precision=='auto' and (done:=_predict_at_once(run, images, out, tta, backend)) is not None: return done
     from pcam_nb.infer import Predictor, write_submission
     from pcam_nb.store import images_of, Store
-    check_writable(out, file='submission.csv')
     predictor,source = Predictor.load(run, device, precision, backend),images_of(images)
     say(f'Model: {predictor.identity}'+('; it knows synthetic tissue only' if predictor.run and predictor.run.synthetic else ''))
     for o in getattr(source, 'notes', ()): say(f'Note: {o}')
@@ -258,7 +259,18 @@ def pcam_predict(
     else: table,skipped = predictor.predict_source(source, tta, fit='resize' if resize else 'crop', skip_bad=skip_bad, tell=lambda o: say(f'Note: {o}'), seen=check)
     write_submission(table, out)
     say(f'Predicted {len(table):,} patches: {out}')
-    return report_unusual(check, source.table, Path(out).parent) or report_skipped(skipped, Path(out).parent)
+    return report_unusual(check, source.table.id.tolist(), Path(out).parent) or report_skipped(skipped, Path(out).parent)
+
+def _predict_at_once(run, images, out, tta, backend):
+    "What `pcam_predict` does in the plain case, see `pcam_nb.light`; None if it isn't"
+    if tta not in (1,4,8) or backend not in ('auto','onnx'): return None
+    from pcam_nb.light import plain_images, predict_plain, write_plain
+    if (patches:=plain_images(images)) is None: return None
+    p,check,name = predict_plain(run, patches, tta, backend)
+    say(f'Model: {name}')
+    write_plain(patches, p, out)
+    say(f'Predicted {len(p):,} patches: {out}')
+    return report_unusual(check, list(patches), Path(out).parent)
 
 # %% ../nbs/47_cli.ipynb #d62c1490
 @command

@@ -8,7 +8,7 @@ __all__ = ['GROUPS', 'LENGTH', 'UNUSUAL', 'GLASS', 'FIT', 'CALIBRATE', 'REASONS'
            'reasons', 'look', 'rank_text', 'tally', 'slide_tallies', 'tally_text', 'Check']
 
 # %% ../nbs/13_ood.ipynb #52913a37
-import numpy as np, pandas as pd, safetensors.numpy as sn, scipy
+import numpy as np, safetensors.numpy as sn, scipy
 
 # %% ../nbs/13_ood.ipynb #5af83c8e
 _OD = -np.log10((np.arange(256, dtype=np.float32)+1)/256)
@@ -147,6 +147,7 @@ def slide_ranks(
 
 def _names(slides):
     "Names of slides as an array of texts, empty where missing"
+    import pandas as pd # For which a single patch need not wait
     slides = pd.Series(list(slides), dtype=object)
     return np.where(slides.isna(), '', slides.astype(str))
 

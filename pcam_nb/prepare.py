@@ -127,12 +127,13 @@ def held_out_predictions(run):
     return Run.of(run).valid
 
 # %% ../nbs/46_prepare.ipynb #8d77d91d
-def report_unusual(check, table, folder):
-    "Say so if more patches than expected are unlike the training patches, and write them as `unusual.csv` into `folder`; `check` is a `Check` that saw the patches of `table`"
+def report_unusual(check, ids, folder):
+    "Say so if more patches than expected are unlike the training patches, and write them as `unusual.csv` into `folder`; `check` is a `Check` that saw the patches with these `ids`"
     from pcam_nb.ood import REASONS, tally_text
     found,seen = check.found(),check.table()
     if found is None and check.statistics is None: return say(f'Note: {tally_text(None)}.')
     if found is None or not found['differs']: return
     say(f'Note: {tally_text(found)}: {Path(folder)/"unusual.csv"}')
-    rows = seen['row'][seen['unusual']]
-    write_csv(Path(folder)/'unusual.csv', table[['id']].iloc[rows].assign(rank=seen['rank'][seen['unusual']].round(5), reason=[REASONS[o] for o in seen['reason'][seen['unusual']]]))
+    import pandas as pd
+    bad = seen['unusual']
+    write_csv(Path(folder)/'unusual.csv', pd.DataFrame(dict(id=[ids[o] for o in seen['row'][bad]], rank=seen['rank'][bad].round(5), reason=[REASONS[o] for o in seen['reason'][bad]])))

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np, pandas as pd, psutil, torch
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold, train_test_split
-from .augment import augment, denormalise, keep_memory, normalise, to_planes, trim_memory
+from .augment import augment, denormalise, keep_memory, normalise, send, to_planes, trim_memory
 from .core import as_device, LABELS, prefetch
 from .store import Store
 
@@ -146,7 +146,7 @@ class HeldPatches:
 
     def __getitem__(self, rows):
         if self.cache=='disk': return torch.from_numpy(self.held[rows])
-        return self.held.index_select(0, torch.as_tensor(rows).to(self.held.device))
+        return self.held.index_select(0, send(torch.as_tensor(rows), self.held.device))
 
 # %% ../nbs/11_data.ipynb #bcab8f52
 CLASSES = list(LABELS.values())
@@ -227,11 +227,7 @@ class PatchDL(TfmdDL):
         jobs = (rows[idxs[i*self.bs:(i+1)*self.bs]] for idxs in chunked(samps, self.bs*parts, self.drop_last or parts>1))
         read = lambda job: tuple(o.batch(job) for o in reads)
         if self.device is None or self.device.type!='cuda': yield from map(read, jobs)
-        else: yield from prefetch(lambda job: tuple(_send(o, self.device) for o in read(job)), jobs, ahead=1)
-
-def _send(x, device):
-    "`x` on its way to `device`, without waiting for it to arrive"
-    return x if x.device.type==device.type else x.pin_memory().to(device, non_blocking=True)
+        else: yield from prefetch(lambda job: tuple(send(o, self.device) for o in read(job)), jobs, ahead=1)
 
 def PatchBlock(held):
     "Patches, by row number, from `HeldPatches`"

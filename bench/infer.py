@@ -1,17 +1,18 @@
-"""Predicting a folder of TIFFs, beside the network's own rate on patches that are in memory.
+"""Predicting a folder of TIFFs, in each precision and by each backend, beside the network's own rate on patches that are in memory; and what a precision changes.
 
-python bench/infer.py [--data KAGGLE_FOLDER] [--device cuda]
+python bench/infer.py [--data KAGGLE_FOLDER] [--run pcam-small] [--device cuda]
 """
 from common import arguments, finish, interleaved, kaggle_folder, table
 from peers import Files, fastai_dls
 import numpy as np, pandas as pd, torch
 from fastai.vision.all import Learner
-from pcam_nb.data import channel_stats
+from sklearn.metrics import roc_auc_score
 from pcam_nb.export import export_onnx
 from pcam_nb.infer import Predictor
-from pcam_nb.model import make_model
-from pcam_nb.run import RunConfig, RunData
+from pcam_nb.int8 import export_int8
+from pcam_nb.metrics import ece
 from pcam_nb.store import open_store
+from pcam_nb.train import Recipe, train
 
 
 def network(pred, x):
@@ -44,24 +45,41 @@ def one_by_one(path, pred, n=400):
     return _run
 
 
+def changes(predictors, store):
+    "Rows: AUC, calibration error and decisions of each predictor on labelled patches, against the first"
+    x,y,rows,first = np.array(store.patches),store.table.label.to_numpy(int),[],None
+    for name,o in predictors.items():
+        p = np.concatenate([o.predict(part) for part in np.array_split(x, -(-len(x)//256))])
+        first = p if first is None else first
+        rows.append({'':name, 'AUC':f'{roc_auc_score(y, p):.5f}', 'ECE':f'{ece(y, p):.4f}', 'decisions changed':f'{((p>=.5)!=(first>=.5)).sum()} of {len(y):,}',
+                     'largest change of a probability':f'{abs(p-first).max():.4f}'})
+    return rows
+
+
 def main():
-    args = arguments(__doc__, 2048, arch='patchcnn')
+    args = arguments(__doc__, 2048, arch='patchcnn', run='')
     path,keep = kaggle_folder(args.data, args.n)
     store = open_store(path, path.parent/'store')
-    mean,std = channel_stats(store, np.arange(len(store)))
-    config = RunConfig(arch=args.arch, mean=mean, std=std, data=RunData(slides='none'))
-    torch.manual_seed(0)
-    pred = Predictor(make_model(args.arch).eval().to(memory_format=torch.channels_last), config, args.device)
-    onnx = Predictor.load(export_onnx(pred, path.parent/'model.onnx'), args.device)
+    run = args.run or train(store, path.parent/'run', Recipe(arch=args.arch, epochs=1), device=args.device, progress=False)
+    exact,pred = [Predictor.load(run, args.device, o) for o in ('fp32','auto')]
+    file = export_onnx(exact, path.parent/'model.onnx')
+    predictors = {'float32, as it was trained':exact, 'default':pred, 'bfloat16':Predictor.load(run, args.device, 'bf16'), 'ONNX Runtime':Predictor.load(file, args.device, backend='onnx')}
+    if args.device=='cpu':
+        predictors['OpenVINO'] = Predictor.load(file, 'cpu', backend='openvino')
+        try: export_int8(exact, store, path.parent/'int8.onnx')
+        except ValueError as e: print(e) # Too few patches to judge it on
+        else: predictors |= {f'{name}, int8':Predictor.load(path.parent/'int8.onnx', 'cpu', backend=o) for o,name in dict(onnx='ONNX Runtime', openvino='OpenVINO').items()}
     x,folder = np.array(store.patches),path/'train'
     each = lambda p,tta=1: lambda: len(p.predict_folder(folder, tta=tta, progress=False)[0])
     top = f'{args.arch}, batches in memory'
-    runs = {top:network(pred, x), 'pcam_nb, folder':each(pred), 'pcam_nb, folder, 8-way averaging':each(pred, 8),
-            'pcam_nb, folder, ONNX Runtime':each(onnx), 'stock fastai, 2 workers':stock(path, pred), 'a loop over files':one_by_one(path, pred)}
+    runs = {top:network(exact, x), **{f'folder, {k}':each(o) for k,o in predictors.items()}, 'folder, default, 8-way averaging':each(pred, 8),
+            'stock fastai, 2 workers':stock(path, exact), 'a loop over files':one_by_one(path, exact)}
     rates = interleaved(runs, args.repeats, args.device)
-    eight = np.median(np.divide(rates['pcam_nb, folder'], rates['pcam_nb, folder, 8-way averaging']))
+    ratio = lambda a, b: float(np.median(np.divide(rates[a], rates[b])))
+    eight,base = ratio('folder, default', 'folder, default, 8-way averaging'),'folder, float32, as it was trained'
     print(f'8-way averaging takes {eight:.2f} times as long as one look')
-    finish('infer', args, table(rates, top), rates=rates, eight=eight)
+    rows = [dict(o, **{'to float32':f"{ratio(o[''], base):.2f}"}) for o in table(rates, top)]
+    finish('infer', args, rows, more=[changes(predictors, store)], rates=rates, eight=eight)
 
 
 if __name__=='__main__': main()

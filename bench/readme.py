@@ -40,6 +40,8 @@ SECTIONS = [
     ('reliability', 'Are intervals and thresholds right?', 'Simulated sets whose truth is known, and planted copies of patches.'),
     ('scale', 'Growth', 'One epoch of loading, with D4 and stain augmentation, from stores of random patches on disk, up to the size of the whole Kaggle training set '
      '(6.1 GB). Own memory is what no file stands behind.\n\n![Seconds an epoch over patches in the store](results/scale.png)'),
+    ('growth', 'Growth of exploring and evaluating', 'Processor seconds of exploring, of the search for copies in a set and for leaks between two sets of that size, and of evaluating, in a process of its own each. '
+     'The slope is that of a straight line through the logarithms. Patches are two real ones side by side.\n\n![Processor seconds over patches, both on logarithmic axes](results/growth.png)'),
 ]
 HEAD = """# Benchmarks
 

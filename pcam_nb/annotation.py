@@ -7,7 +7,7 @@ __all__ = ['KINDS', 'CLASS_NAMES', 'MOST_BYTES', 'COLUMNS', 'COLOURS', 'parse_cl
            'read_geojson', 'read_asap', 'outline_table', 'read_outlines', 'annotation', 'write_geojson',
            'outline_features', 'write_asap']
 
-# %% ../nbs/30_annotation.ipynb #a38df157
+# %% ../nbs/30_annotation.ipynb #ecf30eb8
 import json
 from pathlib import Path
 from xml.etree import ElementTree
@@ -15,7 +15,7 @@ from xml.etree import ElementTree
 import numpy as np, pandas as pd
 from .core import need, parse_json, reading, write_text
 
-# %% ../nbs/30_annotation.ipynb #ce3b0a57
+# %% ../nbs/30_annotation.ipynb #86e37ee3
 KINDS = ('tumour','normal','exclusion','tissue','ignore')
 CLASS_NAMES = {'tumor':'tumour', 'tumour':'tumour', 'metastasis':'tumour', 'metastases':'tumour', '_0':'tumour', '_1':'tumour', '_2':'normal',
                'normal':'normal', 'non-tumor':'normal', 'exclusion':'exclusion', 'exclude':'exclusion', 'artefact':'exclusion', 'artifact':'exclusion',
@@ -39,9 +39,9 @@ def kind_of(
     whole = str(name).strip().casefold()
     return classes.get(whole, classes.get(whole.partition(':')[0].strip()))
 
-# %% ../nbs/30_annotation.ipynb #7f30f45f
+# %% ../nbs/30_annotation.ipynb #565aa938
 def _ring(points):
-    "Points of a ring, N×2; None for less than three"
+    "Points of a closed line, N×2; None for less than three"
     try: ring = np.array(points, float)[:,:2]
     except (TypeError, ValueError, IndexError): raise ValueError('its coordinates are no list of pairs x, y') from None
     if ring.shape[1:]!=(2,): raise ValueError('its coordinates are no list of pairs x, y')
@@ -50,9 +50,9 @@ def _ring(points):
     return open_ if len(open_)>2 else None
 
 def polygon_of(
-    rings, # The outer ring, and holes: each a list of pairs x, y
+    rings, # The outer boundary, and holes: each a list of pairs x, y
 ):         # shapely.Polygon, which may cross itself; None for less than three points
-    "The polygon of `rings`; raises `ValueError` for what are no coordinates"
+    "A polygon of its boundaries; raises `ValueError` for what are no coordinates"
     shapely,rings = need('shapely', 'slide'),[_ring(o) for o in rings] if isinstance(rings, (list,tuple)) else None
     if not rings: raise ValueError('it has no coordinates')
     return None if rings[0] is None else shapely.Polygon(rings[0], [o for o in rings[1:] if o is not None])
@@ -67,7 +67,7 @@ def repair(
     parts = parts[(shapely.get_type_id(parts)==3) & (shapely.area(parts)>0)]
     return (parts[0] if len(parts)==1 else shapely.union_all(parts)) if len(parts) else None, bad
 
-# %% ../nbs/30_annotation.ipynb #51d60d18
+# %% ../nbs/30_annotation.ipynb #48a5f5d6
 MOST_BYTES = 2**30 # Of a file with outlines
 
 def _features(what):
@@ -107,7 +107,7 @@ def read_geojson(path):
         except ValueError as e: raise ValueError(f'feature {i}: {e}') from None
     return rows, len(features)-len(rows)
 
-# %% ../nbs/30_annotation.ipynb #f3a95338
+# %% ../nbs/30_annotation.ipynb #aee4e1d7
 def _number(o): return float(str(o).replace(',', '.')) # As some systems write decimals
 
 def read_asap(path):
@@ -136,7 +136,7 @@ def _asap_row(o, points, i):
     try: return dict(class_name=o.get('PartOfGroup') or 'none', name=o.get('Name') or '', polygons=[polygon_of([points] if points else [])])
     except ValueError as e: raise ValueError(f'annotation {i}: {e}') from None
 
-# %% ../nbs/30_annotation.ipynb #4868c2c7
+# %% ../nbs/30_annotation.ipynb #fa2ca14e
 COLUMNS = ['kind','class_name','name','geometry']
 
 def outline_table(
@@ -173,7 +173,7 @@ def read_outlines(
         return outline_table(rows, classes, lambda o: tell(f'{Path(path).name}: {o}'))
     except ValueError as e: raise ValueError(f"'{path}': {e}") from None
 
-# %% ../nbs/30_annotation.ipynb #a31342fd
+# %% ../nbs/30_annotation.ipynb #5e2a42f7
 COLOURS = dict(tumour=[200,0,0], normal=[90,160,90], exclusion=[110,110,110], tissue=[60,110,200], ignore=[180,180,180])
 
 def annotation(

@@ -7,7 +7,7 @@ __all__ = ['KINDS', 'CLASS_NAMES', 'MOST_BYTES', 'COLUMNS', 'COLOURS', 'parse_cl
            'read_geojson', 'read_asap', 'outline_table', 'read_outlines', 'annotation', 'write_geojson',
            'outline_features', 'write_asap']
 
-# %% ../nbs/30_annotation.ipynb #ecf30eb8
+# %% ../nbs/30_annotation.ipynb #8a700d4d
 import json
 from pathlib import Path
 from xml.etree import ElementTree
@@ -15,7 +15,7 @@ from xml.etree import ElementTree
 import numpy as np, pandas as pd
 from .core import need, parse_json, reading, write_text
 
-# %% ../nbs/30_annotation.ipynb #86e37ee3
+# %% ../nbs/30_annotation.ipynb #fcdb60ac
 KINDS = ('tumour','normal','exclusion','tissue','ignore')
 CLASS_NAMES = {'tumor':'tumour', 'tumour':'tumour', 'metastasis':'tumour', 'metastases':'tumour', '_0':'tumour', '_1':'tumour', '_2':'normal',
                'normal':'normal', 'non-tumor':'normal', 'exclusion':'exclusion', 'exclude':'exclusion', 'artefact':'exclusion', 'artifact':'exclusion',
@@ -35,11 +35,11 @@ def kind_of(
     name,    # Of a class, as QuPath or ASAP has it
     classes, # From parse_classes
 ):           # One of KINDS, or None
-    "What a class is; of QuPath's derived classes, such as `Tumor: Positive`, the first part counts where the whole isn't known"
+    "What a class is; of QuPath's derived classes, such as `Tumor: Positive`, the first part counts where the whole isn't known, and `*` stands for all others"
     whole = str(name).strip().casefold()
-    return classes.get(whole, classes.get(whole.partition(':')[0].strip()))
+    return classes.get(whole, classes.get(whole.partition(':')[0].strip(), classes.get('*')))
 
-# %% ../nbs/30_annotation.ipynb #565aa938
+# %% ../nbs/30_annotation.ipynb #d27eedbb
 def _ring(points):
     "Points of a closed line, N×2; None for less than three"
     try: ring = np.array(points, float)[:,:2]
@@ -67,7 +67,7 @@ def repair(
     parts = parts[(shapely.get_type_id(parts)==3) & (shapely.area(parts)>0)]
     return (parts[0] if len(parts)==1 else shapely.union_all(parts)) if len(parts) else None, bad
 
-# %% ../nbs/30_annotation.ipynb #48a5f5d6
+# %% ../nbs/30_annotation.ipynb #98124334
 MOST_BYTES = 2**30 # Of a file with outlines
 
 def _features(what):
@@ -107,7 +107,7 @@ def read_geojson(path):
         except ValueError as e: raise ValueError(f'feature {i}: {e}') from None
     return rows, len(features)-len(rows)
 
-# %% ../nbs/30_annotation.ipynb #aee4e1d7
+# %% ../nbs/30_annotation.ipynb #38a55df5
 def _number(o): return float(str(o).replace(',', '.')) # As some systems write decimals
 
 def read_asap(path):
@@ -136,7 +136,7 @@ def _asap_row(o, points, i):
     try: return dict(class_name=o.get('PartOfGroup') or 'none', name=o.get('Name') or '', polygons=[polygon_of([points] if points else [])])
     except ValueError as e: raise ValueError(f'annotation {i}: {e}') from None
 
-# %% ../nbs/30_annotation.ipynb #fa2ca14e
+# %% ../nbs/30_annotation.ipynb #d9094a98
 COLUMNS = ['kind','class_name','name','geometry']
 
 def outline_table(
@@ -173,7 +173,7 @@ def read_outlines(
         return outline_table(rows, classes, lambda o: tell(f'{Path(path).name}: {o}'))
     except ValueError as e: raise ValueError(f"'{path}': {e}") from None
 
-# %% ../nbs/30_annotation.ipynb #5e2a42f7
+# %% ../nbs/30_annotation.ipynb #7a8a582f
 COLOURS = dict(tumour=[200,0,0], normal=[90,160,90], exclusion=[110,110,110], tissue=[60,110,200], ignore=[180,180,180])
 
 def annotation(

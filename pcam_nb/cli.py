@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['pcam_sample', 'pcam_fetch', 'pcam_explore', 'pcam_train', 'pcam_evaluate', 'pcam_compare', 'pcam_predict',
            'pcam_slide', 'pcam_app', 'pcam_export', 'pcam_demo', 'pcam_completion', 'main', 'pcam_card',
-           'pcam_ensemble', 'pcam_models']
+           'pcam_ensemble', 'pcam_models', 'pcam_slide_eval', 'pcam_tiles']
 
 # %% ../nbs/47_cli.ipynb #90649d20
 import shutil, sys
@@ -16,9 +16,10 @@ from .command import command, given_options, is_quiet, make_parser, say
 from .core import only_one, sweep, write_json
 from .prepare import check_evaluable, check_writable, held_out_predictions, in_turn, print_metrics, read_subgroups, report_skipped, report_unusual, store_for, unlabelled_store
 from .run_commands import pcam_card, pcam_ensemble, pcam_models
+from .slide_commands import pcam_slide_eval, pcam_tiles
 
 # %% ../nbs/47_cli.ipynb #55b2b745
-_all_ = ['pcam_card','pcam_ensemble','pcam_models']
+_all_ = ['pcam_card','pcam_ensemble','pcam_models','pcam_slide_eval','pcam_tiles']
 
 # %% ../nbs/47_cli.ipynb #2bb37b21
 @command
@@ -38,16 +39,19 @@ def pcam_sample(
 
 @command
 def pcam_fetch(
-    name:str,          # kaggle: the files of the competition, with your account; pcam: PatchCamelyon from Zenodo
+    name:str,          # kaggle: the files of the competition, with your account; pcam: PatchCamelyon from Zenodo; camelyon16 or camelyon17: whole slides with their outlines, from Amazon's registry of open data
     out:str='data',    # Folder for the files
+    slides:list=None,  # Slides of Camelyon, such as tumor_001 normal_001, of one to four GB each
 ):
     """Download a data set, or resume its download
 
     Example: pcam_fetch kaggle --out data"""
     from pcam_nb.fetch import fetch_kaggle, fetch_pcam
-    if name not in ('kaggle','pcam'): raise ValueError(f"There is no data set {name!r}. Choose kaggle or pcam")
+    from pcam_nb.fetch_camelyon import fetch_camelyon, LISTS
+    if name not in ('kaggle','pcam',*LISTS): raise ValueError(f"There is no data set {name!r}. Choose kaggle or pcam, camelyon16 or camelyon17")
+    if slides and name not in LISTS: raise ValueError(f'--slides is for camelyon16 and camelyon17: {name} has patches')
     check_writable(out)
-    with only_one(out): (fetch_kaggle if name=='kaggle' else fetch_pcam)(out)
+    with only_one(out): fetch_camelyon(name, out, slides or []) if name in LISTS else (fetch_kaggle if name=='kaggle' else fetch_pcam)(out)
     say(f'The files are in {out}')
 
 # %% ../nbs/47_cli.ipynb #1f00d865

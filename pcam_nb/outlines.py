@@ -7,7 +7,7 @@ __all__ = ['SUFFIXES', 'MASKS', 'COUNTED', 'BEYOND', 'annotation_file', 'rectang
            'read_mask', 'mask_scale', 'in_place', 'slide_outlines', 'tumour_area', 'area_of', 'centre_boxes',
            'touching', 'window_labels']
 
-# %% ../nbs/33_outlines.ipynb #62ac6ee5
+# %% ../nbs/33_outlines.ipynb #140e7b50
 import itertools, math
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from .annotation import outline_table, parse_classes, read_outlines, repair
 from .core import CENTRE, need
 from .scan import Scan, TIFF
 
-# %% ../nbs/33_outlines.ipynb #f071e0e6
+# %% ../nbs/33_outlines.ipynb #c1206214
 SUFFIXES = ('.geojson','.json','.xml')
 MASKS = ('_mask.tif','_mask.tiff','_mask.png','.png','.tif','.tiff')
 
@@ -31,7 +31,7 @@ def annotation_file(
     if len(found)>1: raise ValueError(f"'{found[0]}' and '{found[1].name}' are both called as {Path(slide).name} is: leave one")
     return found[0] if found else None
 
-# %% ../nbs/33_outlines.ipynb #d2bc3b27
+# %% ../nbs/33_outlines.ipynb #d6575d06
 def rectangles(
     here:np.ndarray, # bool, h×w
     left:int=0,      # Where its first px lies
@@ -72,7 +72,7 @@ def one_channel(x):
     if x.ndim==3 and (x[...,:3]!=x[...,:1]).any(): raise ValueError('a mask has one value a px, and no colours')
     return x[...,0] if x.ndim==3 else x
 
-# %% ../nbs/33_outlines.ipynb #d3c6e5df
+# %% ../nbs/33_outlines.ipynb #cb2427ef
 def mask_values(path):
     "Size of a mask, and the rectangles of each of its values but 0: a dict of arrays N×4"
     found,size = {},None
@@ -95,7 +95,8 @@ def read_mask(
     shapely = need('shapely', 'slide')
     try:
         size,found = mask_values(path)
-        if not found: raise ValueError('it holds no value but 0')
+        if not found: tell(f'{Path(path).name}: it holds no value but 0, so there is no tumour')
+        if Path(path).stem.endswith('_mask'): classes = {'1':'tumour', '2':'normal'}|parse_classes(classes)
         if len(found)==1 and str(*found) not in parse_classes(classes): classes = parse_classes(classes)|{str(*found):'tumour'}
         (fx,fy),origin = mask_scale(size, scan)
         scaled = {k:v*np.array([fx,fy,fx,fy])-np.array([*origin,*origin]) for k,v in found.items()}
@@ -113,7 +114,7 @@ def mask_scale(size, scan):
         if max(f)/min(f)<1.002 and min(f)>.99: return f,origin
     raise ValueError(f'the mask has {size[0]:,}×{size[1]:,} px, which is not the shape of the slide of {bounds[0]:,}×{bounds[1]:,} px. Is it of another slide?')
 
-# %% ../nbs/33_outlines.ipynb #7c8a9718
+# %% ../nbs/33_outlines.ipynb #beaec45f
 COUNTED = ('auto','bounds','slide')
 BEYOND = .02 # Of the longer side: so far a brush may go beyond the slide
 
@@ -147,7 +148,7 @@ def slide_outlines(
     try: return in_place(table, scan)
     except ValueError as e: raise ValueError(f"'{path}': {e}") from None
 
-# %% ../nbs/33_outlines.ipynb #22f10f6f
+# %% ../nbs/33_outlines.ipynb #d9d0f640
 def tumour_area(
     table:pd.DataFrame, # Outlines: kind, geometry
 ):                      # Of shapely, perhaps empty
@@ -168,7 +169,7 @@ def area_of(
     "All that outlines of a `kind` cover"
     return need('shapely', 'slide').union_all(table.geometry[table.kind==kind].to_numpy())
 
-# %% ../nbs/33_outlines.ipynb #272c9441
+# %% ../nbs/33_outlines.ipynb #ae5ecfaf
 def centre_boxes(
     scan:Scan,
     row:np.ndarray, # Of windows, N

@@ -19,7 +19,7 @@ from .core import disk_fault, is_file, need, only_one, processes, read_json, SIZ
 from .infer import check_tta, NotFinite, Predictor
 from .ood import SHORT, tally_text
 from .page import draw_centre, html_page, Plot
-from .region import detections, find_regions, metastasis_class
+from .region import detections, find_regions, largest_metastasis, metastasis_class
 from .run import Run
 from .scan import CELL, Scan, show_tissue, tissue_mask
 from .score import score_scan, windows_with_tissue
@@ -126,9 +126,9 @@ def summarise(
     widest = float(regions.diameter_mm.max()) if len(regions) else 0.
     return dict(slide=scan.path.name, score=float(score.top), largest_probability=float(score['max']), threshold=threshold,
                 tumour_mm2=round(float(regions.area_mm2.sum()), 4), regions=len(regions), largest_diameter_mm=round(widest, 3),
-                metastasis=metastasis_class(widest), tissue_mm2=round(float(mask.sum()*CELL**2*math.prod(scan.um)/1e6), 3),
+                metastasis=metastasis_class(largest_metastasis(regions)), tissue_mm2=round(float(mask.sum()*CELL**2*math.prod(scan.um)/1e6), 3),
                 windows=int(np.isfinite(p).sum()), um_per_px=list(scan.um[::-1]), slide_um_per_px=list(scan.mpp[::-1]),
-                origin=list(scan.file.origin), icc=bool(scan.file.transform), note=RESEARCH)
+                origin=list(scan.file.origin), slide_px=list(scan.file.levels[0]), icc=bool(scan.file.transform), note=RESEARCH)
 
 SUMMARY = dict(model='model', score='score: mean of the five largest probabilities', largest_probability='largest probability', threshold='operating point',
                regions='regions from there on', tumour_mm2='their area, mm²', largest_diameter_mm='largest diameter, mm',

@@ -2,7 +2,7 @@
 
 python bench/tiles.py [--slide FILE]
 
-The slides are synthetic, with 0 to 3 tumours of .2 to .9 mm, outlines as QuPath and as ASAP write them. `--slide` names a scanner file to cut beside them. `--only circle` or `--only speed` runs one part.
+The slides are synthetic, with 0 to 3 tumours of .25 to .9 mm, outlines as QuPath and as ASAP write them. `--slide` names a scanner file to cut beside them. `--only circle` or `--only speed` runs one part.
 Cutting and plain OpenSlide read the same windows in one process, interleaved; OpenSlide decodes each window by itself into an array, and resamples none.
 """
 import json, subprocess, sys, tempfile, time
@@ -11,7 +11,7 @@ from pathlib import Path
 from common import arguments, finish, HERE
 import numpy as np, openslide, pandas as pd
 from pcam_nb.annotation import read_outlines, write_asap
-from pcam_nb.core import in_processes
+from pcam_nb.core import in_processes, UM_PER_PX
 from pcam_nb.sample_slide import generate_slide
 from pcam_nb.scan import CELL, Scan, tissue_mask
 from pcam_nb.tiles import cut_windows
@@ -22,7 +22,7 @@ def make_slide(folder, side, job):
     "A synthetic slide with outlines, every other as ASAP writes them, every fourth without tumour"
     i,seed = job
     rng = np.random.default_rng(seed)
-    mm = tuple(rng.uniform(.2, .9, rng.integers(1, 4)).round(2).tolist()) if i%4<3 else ()
+    mm = tuple((rng.uniform(.08, .3, rng.integers(1, 4))*side*UM_PER_PX/1000).clip(.25).round(2).tolist()) if i%4<3 else ()
     path = folder/f'{seed}.tif'
     generate_slide(path, side, side*4//5, mm, pen=i%5==0, seed=seed, workers=1, progress=False)
     if not mm: path.with_suffix('.geojson').unlink()

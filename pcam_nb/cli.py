@@ -273,6 +273,8 @@ def pcam_slide(
     strip:int=None,        # Rows of windows to score at a time, 1–64; more are faster, and need more memory (default: as many as cover 512 px, or all of a small slide)
     resume:bool=False,     # Resume slides that an interrupted call left unfinished
     icc:bool=False,        # Take the colours of the slides to sRGB by the ICC profiles that they hold; --no-icc takes the pixels as they are
+    tissue:str='saturation', # Where tissue is: saturation, otsu, or a folder of masks or outlines by the names of the slides
+    quality:str='flag',    # Windows that are dense as folds, near ink, or out of focus: flag (in tiles.csv) or exclude
     max_windows:int=None,  # Largest number of windows with tissue; larger slides are refused (default: no limit)
     device:str=None,       # Device: cpu, cuda, cuda:1, … (default: the GPU, if there is one)
 ):
@@ -285,7 +287,7 @@ def pcam_slide(
     slides = named_files([slides] if isinstance(slides, (str,Path)) else slides)
     alone = len(slides)==1 and not Path(slides[0]).is_dir()
     done,failed = read_slides(run, slides, out, device, say=lambda o: print(o, flush=True), report=lambda o: alone or print(o, flush=True),
-                              mpp=mpp, stride=stride, tta=tta, threshold=threshold, strip=strip, resume=resume, icc=icc, max_windows=max_windows)
+                              mpp=mpp, stride=stride, tta=tta, threshold=threshold, strip=strip, resume=resume, icc=icc, max_windows=max_windows, tissue=tissue, quality=quality)
     from pcam_nb.core import processes
     if processes()[1]>1: return 0 # What started them would end the others; failed.csv tells
     if alone and len(failed): raise ValueError(f'{failed.slide[0]}: {failed.reason[0]}')

@@ -7,7 +7,7 @@ __all__ = ['SUFFIXES', 'MASKS', 'COUNTED', 'BEYOND', 'annotation_file', 'rectang
            'read_mask', 'mask_scale', 'in_place', 'slide_outlines', 'tumour_area', 'area_of', 'centre_boxes',
            'touching', 'window_labels']
 
-# %% ../nbs/33_outlines.ipynb #140e7b50
+# %% ../nbs/33_outlines.ipynb #62ea867f
 import itertools, math
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from .annotation import outline_table, parse_classes, read_outlines, repair
 from .core import CENTRE, need
 from .scan import Scan, TIFF
 
-# %% ../nbs/33_outlines.ipynb #c1206214
+# %% ../nbs/33_outlines.ipynb #ba9f2c27
 SUFFIXES = ('.geojson','.json','.xml')
 MASKS = ('_mask.tif','_mask.tiff','_mask.png','.png','.tif','.tiff')
 
@@ -31,7 +31,7 @@ def annotation_file(
     if len(found)>1: raise ValueError(f"'{found[0]}' and '{found[1].name}' are both called as {Path(slide).name} is: leave one")
     return found[0] if found else None
 
-# %% ../nbs/33_outlines.ipynb #d6575d06
+# %% ../nbs/33_outlines.ipynb #7284c6f1
 def rectangles(
     here:np.ndarray, # bool, h×w
     left:int=0,      # Where its first px lies
@@ -72,7 +72,7 @@ def one_channel(x):
     if x.ndim==3 and (x[...,:3]!=x[...,:1]).any(): raise ValueError('a mask has one value a px, and no colours')
     return x[...,0] if x.ndim==3 else x
 
-# %% ../nbs/33_outlines.ipynb #cb2427ef
+# %% ../nbs/33_outlines.ipynb #f244181e
 def mask_values(path):
     "Size of a mask, and the rectangles of each of its values but 0: a dict of arrays N×4"
     found,size = {},None
@@ -83,7 +83,7 @@ def mask_values(path):
     except (OSError, TypeError, ValueError, RuntimeError, Image.DecompressionBombError) as e: # tifffile's and its codecs' own are among them
         if type(e) is ValueError: raise
         raise ValueError(f'it is no mask that can be read ({str(e).splitlines()[0]:.80})') from None
-    return size, {k:np.concatenate(v) for k,v in found.items()}
+    return size, {k:np.concatenate(v) for k,v in sorted(found.items())}
 
 def read_mask(
     path:str|Path, # PNG or TIFF
@@ -114,7 +114,7 @@ def mask_scale(size, scan):
         if max(f)/min(f)<1.002 and min(f)>.99: return f,origin
     raise ValueError(f'the mask has {size[0]:,}×{size[1]:,} px, which is not the shape of the slide of {bounds[0]:,}×{bounds[1]:,} px. Is it of another slide?')
 
-# %% ../nbs/33_outlines.ipynb #beaec45f
+# %% ../nbs/33_outlines.ipynb #98f5fa9d
 COUNTED = ('auto','bounds','slide')
 BEYOND = .02 # Of the longer side: so far a brush may go beyond the slide
 
@@ -148,7 +148,7 @@ def slide_outlines(
     try: return in_place(table, scan)
     except ValueError as e: raise ValueError(f"'{path}': {e}") from None
 
-# %% ../nbs/33_outlines.ipynb #d9d0f640
+# %% ../nbs/33_outlines.ipynb #532f8039
 def tumour_area(
     table:pd.DataFrame, # Outlines: kind, geometry
 ):                      # Of shapely, perhaps empty
@@ -169,7 +169,7 @@ def area_of(
     "All that outlines of a `kind` cover"
     return need('shapely', 'slide').union_all(table.geometry[table.kind==kind].to_numpy())
 
-# %% ../nbs/33_outlines.ipynb #ae5ecfaf
+# %% ../nbs/33_outlines.ipynb #f635e624
 def centre_boxes(
     scan:Scan,
     row:np.ndarray, # Of windows, N

@@ -71,6 +71,7 @@ def score_scan(
     dense:bool=None,        # See Predictor.map_logits
     out:np.ndarray=None,    # Where to put the logits, rows×cols float32, and which rows are done, rows bool: a pair
     progress:bool=True,     # Show a progress bar?
+    look=None,              # Called with each region that is read, and the rows and columns of its windows (slices)
 )->np.ndarray:              # Logits, NaN where not wanted
     "Score the windows of a scan that are wanted and not done yet"
     logits,done = out or (np.full(wanted.shape, np.nan, np.float32),np.zeros(len(wanted), bool))
@@ -84,6 +85,7 @@ def score_scan(
         for i,((rows,(t,l,b,r)),region) in enumerate(zip(jobs, prefetch(read, jobs))):
             scan.report()
             logits[t:b,l:r] = predictor.map_logits(region, here:=wanted[t:b,l:r], scan.stride, tta, dense)
+            if look: look(region, slice(t, b), slice(l, r))
             bar.update(int(here.sum()))
             scan.done += int(here.sum())
             if i+1==len(jobs) or jobs[i+1][0]!=rows: done[rows.start:rows.stop] = True

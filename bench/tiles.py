@@ -24,7 +24,10 @@ def make_slide(folder, side, job):
     rng = np.random.default_rng(seed)
     mm = tuple((rng.uniform(.08, .3, rng.integers(1, 4))*side*UM_PER_PX/1000).clip(.25).round(2).tolist()) if i%4<3 else ()
     path = folder/f'{seed}.tif'
-    generate_slide(path, side, side*4//5, mm, pen=i%5==0, seed=seed, workers=1, progress=False)
+    for n in range(len(mm), -1, -1): # Fewer where there is no room for all
+        try: generate_slide(path, side, side*4//5, mm[:n], pen=i%5==0, seed=seed, workers=1, progress=False)
+        except ValueError: continue
+        break
     if not mm: path.with_suffix('.geojson').unlink()
     elif i%2:
         write_asap(read_outlines(path.with_suffix('.geojson')), path.with_suffix('.xml'))

@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['UNANNOTATED', 'BLOCK', 'Tiling', 'slide_name', 'open_slide', 'tissue_area', 'check_on_tissue', 'shapely_of', 'survey',
-           'show_survey', 'even_caps', 'choose', 'spread_out', 'hard_windows', 'score_windows', 'region_of',
-           'cut_windows', 'cut_slide']
+           'show_survey', 'even_caps', 'choose', 'spread_out', 'hard_windows', 'score_windows', 'read_region',
+           'small_mean', 'shrink', 'pieces', 'cut_windows', 'cut_slide']
 
 # %% ../nbs/34_tiles.ipynb #7516383e
 import math
@@ -130,6 +130,7 @@ def show_survey(scan, colours, table, found, side=360):
     for r,c in zip(found.row*scan.stride//CELL+4, found.col*scan.stride//CELL+4): shade[r:r+4,c:c+4] = False
     im = np.where(shade[::k,::k,None], .45+.35*im.mean(2, keepdims=True), im)
     fig = Plot(im.shape[1]/100, im.shape[0]/100)
+    fig.set_layout_engine('none') # The axes fill it
     ax = fig.add_axes((0,0,1,1))
     (t,l),(b,r) = [scan.to_slide(*o) for o in ((0,0),(colours.shape[0]*CELL,colours.shape[1]*CELL))]
     ax.imshow(im, extent=(l,r,b,t), aspect='auto')
@@ -205,14 +206,47 @@ def score_windows(predictor, slide, found, how):
 # %% ../nbs/34_tiles.ipynb #eb2da08c
 BLOCK = 512 # Side of the squares, in px of the grid, whose windows are cut together if they lie close
 
-def region_of(scan, top, left, height, width):
-    "A region at the run's resolution, as `Scan.region` gives it, read at once; uint8"
+def read_region(scan, top, left, height, width):
+    "The px of the level that a region in px of the grid covers, uint8; and where it begins in them, along y and x"
     sides = scan.file.levels[scan.level][::-1]
     start = [o+s*n for o,s,n in zip(scan.origin, scan.scale, (top,left))]
     low = [min(max(math.floor(a), 0), n-1) for a,n in zip(start, sides)]
     high = [min(math.ceil(a+s*n-1e-6), m) for a,s,n,m in zip(start, scan.scale, (height,width), sides)]
-    x,offset = scan.file.read(scan.level, low[1], low[0], high[1]-low[1], high[0]-low[0]),[a-b for a,b in zip(start, low)]
-    return x if (*scan.scale,*offset)==(1,1,0,0) else area_mean(x, offset, scan.scale, (height,width)).clip(0, 255).astype(np.uint8)
+    return scan.file.read(scan.level, low[1], low[0], high[1]-low[1], high[0]-low[0]), [a-b for a,b in zip(start, low)]
+
+def small_mean(
+    x:np.ndarray, # h×w×3
+    start:float,  # Along the first axis, in its px
+    scale:float,  # px for one of the result
+    n:int,        # Rows of the result
+)->np.ndarray:    # float32, n×w×3
+    "The mean of rows of a coarser grid, as `area_mean` has it; faster for few px"
+    low,flat = start+scale*np.arange(n),x.reshape(len(x), -1)
+    first,out = np.floor(low+1e-9).astype(int),0
+    for k in range(math.ceil(scale)+1):
+        weight = ((np.minimum(low+scale, first+k+1)-np.maximum(low, first+k)).clip(0)/scale).astype(np.float32)
+        if weight.any(): out = out+flat[np.minimum(first+k, len(x)-1)]*weight[:,None]
+    return out.reshape(n, *x.shape[1:])
+
+def shrink(scan, x, offset, height, width):
+    "What `read_region` read at the resolution of the grid, uint8, as `Scan.window` gives it"
+    if (*scan.scale,*offset)==(1,1,0,0): return x
+    if height>SIZE or width>SIZE: out = area_mean(x, offset, scan.scale, (height,width))
+    else: out = small_mean(small_mean(x, offset[0], scan.scale[0], height).transpose(1,0,2), offset[1], scan.scale[1], width).transpose(1,0,2)
+    return out.clip(0, 255).astype(np.uint8)
+
+# %% ../nbs/34_tiles.ipynb #0e92c934
+def pieces(
+    y:np.ndarray, # Where windows begin, px of the grid, N
+    x:np.ndarray,
+):
+    "Yield numbers of windows that lie close together, and the region that they are cut from: top, left, height, width"
+    block = (y//BLOCK)*(x.max(initial=0)//BLOCK+1)+x//BLOCK
+    for at in np.split(order:=np.argsort(block, kind='stable'), np.flatnonzero(np.diff(block[order]))+1):
+        if not len(at): continue
+        t,l,h,w = y[at].min(),x[at].min(),np.ptp(y[at])+SIZE,np.ptp(x[at])+SIZE
+        if h*w<=1.5*len(at)*SIZE**2: yield at, (t,l,h,w)
+        else: yield from ((np.array([i]), (y[i],x[i],SIZE,SIZE)) for i in at)
 
 def cut_windows(
     scan:Scan,
@@ -221,22 +255,16 @@ def cut_windows(
 ):
     "Yield numbers of windows, and their pixels, uint8 n×96×96×3, square by square"
     y,x = np.asarray(row)*scan.stride,np.asarray(col)*scan.stride
-    block = (y//BLOCK)*(x.max(initial=0)//BLOCK+1)+x//BLOCK
-    for at in np.split(order:=np.argsort(block, kind='stable'), np.flatnonzero(np.diff(block[order]))+1):
-        if not len(at): continue
-        t,l,h,w = y[at].min(),x[at].min(),np.ptp(y[at])+SIZE,np.ptp(x[at])+SIZE
-        if h*w<=1.5*len(at)*SIZE**2:
-            whole = region_of(scan, t, l, h, w)
-            yield at, np.stack([whole[a-t:a-t+SIZE,b-l:b-l+SIZE] for a,b in zip(y[at], x[at])])
-        else: yield at, np.stack([region_of(scan, a, b, SIZE, SIZE) for a,b in zip(y[at], x[at])])
+    for at,(t,l,h,w) in pieces(y, x):
+        whole = shrink(scan, *read_region(scan, t, l, h, w), h, w)
+        yield at, np.stack([whole[a-t:a-t+SIZE,b-l:b-l+SIZE] for a,b in zip(y[at], x[at])])
 
 def cut_slide(how, file, job):
     "Cut windows of a slide into the array `file`; then their sharpness is on the disk, which says that all are there"
     slide,first,row,col,done = job
-    scan,x,sharp = open_slide(slide, how),np.load(file, mmap_mode='r+'),np.zeros(len(row), np.float32)
-    for at,patches in cut_windows(scan, row, col):
-        x[first+at] = patches
-        sharp[at] = sharpness(patches)
+    scan,x = open_slide(slide, how),np.load(file, mmap_mode='r+')
+    for at,patches in cut_windows(scan, row, col): x[first+at] = patches
     x.flush()
-    save_array(done, sharp)
+    mine = x[first:first+len(row)]
+    save_array(done, np.concatenate([np.zeros(0), *(sharpness(mine[i:i+64]) for i in range(0, len(row), 64))]).astype(np.float32))
     return len(row)

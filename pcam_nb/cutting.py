@@ -145,7 +145,7 @@ def contact_sheet(
         rows = rng.permutation(np.flatnonzero(here.fillna(False)))
         if len(rows): parts += [f'<h2>{title}: {len(rows):,}</h2>', (show_rows(store, np.sort(rows[:16]), table.slide.iloc[np.sort(rows[:16])].tolist()), title)]
     notes = [html.escape(k) for o in about for k in o['notes']]
-    parts += ['<h2>Slides</h2>', shown.fillna(''), *([f"<p>{'<br>'.join(notes)}</p>"] if notes else []), '<p>What is not cut is grey: glass, ink, exclusions. Outlines: tumour red, normal green, exclusion black.</p>']
+    parts += ['<h2>Slides</h2>', shown.astype(object).fillna(''), *([f"<p>{'<br>'.join(notes)}</p>"] if notes else []), '<p>What is not cut is grey: glass, ink, exclusions. Outlines: tumour red, normal green, exclusion black.</p>']
     for o in about[:most]:
         im = (folder/'survey'/f"{o['slide']}.png").read_bytes()
         parts.append(f'<figure style="display:inline-block;margin:4px"><img alt="{html.escape(o["slide"])} with its outlines" src="{data_uri(im, "png")}"><figcaption>{html.escape(o["slide"])}</figcaption></figure>')

@@ -158,7 +158,7 @@ def report_parts(metrics, aucs, curve, stages, rows):
     "Parts of the page of an evaluation"
     note = lambda o: [f'<p class="note">{o}.</p>'] if o else []
     parts = [pd.DataFrame(metric_lines(metrics), columns=['','value (95 % interval)']).set_index(''), *note(metrics['auc_note']), *note(metrics['froc'].get('note', ''))]
-    if aucs is not None: parts += ['<h2>Slides</h2><p>A classifier has seen neither the slide that it predicts nor another one of its patient. The difference is to the largest probability.</p>', aucs.round(3).fillna('')]
+    if aucs is not None: parts += ['<h2>Slides</h2><p>A classifier has seen neither the slide that it predicts nor another one of its patient. The difference is to the largest probability.</p>', aucs.round(3).astype(object).fillna('')]
     if curve is not None:
         cells = f" {metrics['froc']['cells']} groups of isolated tumour cells are left out." if metrics['froc']['cells'] else ''
         parts += [f'<h2>Tumours</h2><p>By Camelyon16: outlines closer than 75 µm are one tumour.{cells}</p>', (show_froc(curve, metrics['froc']), 'Sensitivity over false positives a slide')]

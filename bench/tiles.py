@@ -12,7 +12,7 @@ from common import arguments, finish, HERE
 import numpy as np, openslide, pandas as pd
 from pcam_nb.annotation import read_outlines, write_asap
 from pcam_nb.core import in_processes, UM_PER_PX
-from pcam_nb.sample_slide import generate_slide
+from pcam_nb.sample_slide import generate_slide, SlidePlan, slide_strips, write_pyramid
 from pcam_nb.scan import CELL, Scan, tissue_mask
 from pcam_nb.tiles import cut_windows
 from pcam_nb.tissue import windows_with_tissue
@@ -132,26 +132,33 @@ print(max(seen))
     return float(subprocess.check_output([sys.executable, '-W', 'ignore', '-c', code], text=True).split()[-1])
 
 
+def large_slides(tmp, side):
+    "Two large synthetic slides: one at 10×, and one whose pixels say 20×, so that it is resampled"
+    plan = SlidePlan(side, side, (side*2e-4,))
+    for name,mpp in (('10x',UM_PER_PX), ('20x',.499)): write_pyramid(tmp/f'{name}.tif', slide_strips(plan, plan.shapes()), (side,side,3), mpp)
+    return tmp/'10x.tif', tmp/'20x.tif'
+
+
+def rates(args, tmp):
+    "How fast slides are cut, and how much memory it takes; rows and all that was measured"
+    rows,more,paths = [],{},large_slides(tmp, args.large)
+    for path in (*paths, *([Path(args.slide)] if args.slide else [])):
+        for step,what in ((1,'all'), (13,'every 13th')):
+            n,found = speed(args, path, step, args.repeats)
+            ratios = np.divide(found['cutting'], found['OpenSlide'])
+            rows.append({'':f'{path.name}, {what} of the windows ({n:,}): cutting to OpenSlide', 'measured':f"{np.median(found['cutting']):,.0f} to {np.median(found['OpenSlide']):,.0f} patches/s, {np.median(ratios):.2f} times ({min(ratios):.2f}–{max(ratios):.2f})"})
+            more[f'{path.name} {what}'] = found
+    memory = measure_memory(paths[0], tmp/'memory')
+    rows.append({'':f'own memory, a slide of {args.large:,}×{args.large:,} px at 10×', 'measured':f"{memory:.0f} MB"})
+    return rows, dict(rates=more, memory_mb=memory)
+
+
 def main():
-    args = arguments(__doc__, 0, slide='', slides=20, others=10, side=3000, per_slide=250, epochs=10, most=1500, large=20000, only='')
-    rows,more = [],{}
-    with tempfile.TemporaryDirectory() as tmp:
-        tmp = Path(tmp)
-        if args.only in ('','circle'):
-            got,more = circle(args, tmp)
-            rows += got
-        if args.only in ('','speed'):
-            generate_slide(tmp/'large.tif', args.large, args.large, (args.large*2e-4,), progress=False)
-            more['speed'] = {}
-            for path in (tmp/'large.tif', *([Path(args.slide)] if args.slide else [])):
-                for step,what in ((1,'all'), (13,'every 13th')):
-                    n,rates = speed(args, path, step, args.repeats)
-                    ratios = np.divide(rates['cutting'], rates['OpenSlide'])
-                    rows.append({'':f'{path.name}, {what} of the windows ({n:,}): cutting to OpenSlide', 'measured':f"{np.median(rates['cutting']):,.0f} to {np.median(rates['OpenSlide']):,.0f} patches/s, {np.median(ratios):.2f} times ({min(ratios):.2f}–{max(ratios):.2f})"})
-                    more['speed'][f'{path.name} {what}'] = rates
-            more['memory_mb'] = measure_memory(tmp/'large.tif', tmp/'memory')
-            rows.append({'':f'own memory, a slide of {args.large:,}×{args.large:,} px at 10×', 'measured':f"{more['memory_mb']:.0f} MB"})
-    finish('tiles', args, rows, **more)
+    args = arguments(__doc__, 0, slide='', slides=20, others=10, side=2400, per_slide=120, epochs=8, most=1500, large=12000, only='')
+    for name,f in dict(circle=circle, speed=rates).items():
+        if args.only not in ('',name): continue
+        with tempfile.TemporaryDirectory() as tmp: rows,more = f(args, Path(tmp))
+        finish(f'tiles_{name}', args, rows, **more)
 
 
 if __name__=='__main__': main()

@@ -63,14 +63,14 @@ def camelyon16(
     found:dict,          # Of each slide that was searched, its name: tumours from lesions
     mpp:dict,            # Of each slide, µm per px along x and y
     rounds:int=1000,     # Resamples for the interval
-)->dict:                 # score, at, curve of froc; low, high; tumours, cells (isolated, left out), slides
+)->dict:                 # score, at, curve of froc; low, high; tumours, cells (isolated, left out), slides; hits, as match gives them
     "Camelyon16's FROC, with its interval over slides; raises `ValueError` without tumours"
     hits = [match(places[places.slide==k], v, mpp[k]) for k,v in found.items()]
     tumours = pd.Series({k:int((~v.itc).sum()) for k,v in found.items()})
     hits = pd.concat(hits)
     out = froc(hits, int(tumours.sum()), len(found))
     low,high = froc_interval(hits, tumours, rounds)
-    return dict(out, low=low, high=high, tumours=int(tumours.sum()), cells=int(sum(v.itc.sum() for v in found.values())), slides=len(found))
+    return dict(out, low=low, high=high, tumours=int(tumours.sum()), cells=int(sum(v.itc.sum() for v in found.values())), slides=len(found), hits=hits)
 
 # %% ../nbs/37_camelyon.ipynb #2333ea4f
 CATEGORIES = {'none':'negative', 'isolated tumour cells':'itc', 'micrometastasis':'micro', 'macrometastasis':'macro'}

@@ -112,7 +112,7 @@ def evaluate_slides(
     curve = None
     try:
         got = camelyon16(places, {k:o['tumours'] for k,o in outlined.items()}, {k:o['mpp'] for k,o in outlined.items()}, rounds)
-        curve = got.pop('curve')
+        curve,places = got.pop('curve'),got.pop('hits')
         metrics['froc'] = got
     except ValueError as e: metrics['froc'] = dict(note=str(e))
     stages = None

@@ -261,11 +261,7 @@ def cut_tiles(
     how,predictor,sums,out = how or Tiling(),None,None,Path(out).absolute()
     files = check_outlines(list_slides(slides, tell), annotations, how, tell)
     columns = slide_columns(table, [slide_name(o) for o in files]) if table else None
-    if hard:
-        from pcam_nb.infer import Predictor # Loads torch, which cutting does without
-        from pcam_nb.slide import run_sums
-        predictor,sums = Predictor.load(hard, device),run_sums(hard)
-        how = replace(how, um=predictor.config.um_per_px)
+    if hard: predictor,sums,how = _hard_run(hard, device, how)
     job = job_of(files, annotations, how, columns, sums)
     if is_store(out) and (same:=Store(out)).info.get('job')==_digest(job) and (skip_bad or same.skipped.empty):
         tidy(out)
@@ -275,17 +271,28 @@ def cut_tiles(
     with only_one(out), _leave_nothing(work):
         sweep(out)
         _open_work(work, job)
-        about,bad = survey_slides(files, annotations, how, work, workers, progress)
-        check_bad(bad, len(files), skip_bad)
-        for o in [k for a in about for k in a['notes']]: tell(o)
-        files = [o for o in files if slide_name(o) not in {b['id'] for b in bad}]
-        parts = choose_all(files, work, how, predictor, progress)
-        if not sum(map(len, parts)): raise ValueError('No window is left to cut: there is neither tumour nor tissue without it')
-        sharp,more = cut_all(files, parts, how, work, workers, progress)
-        check_bad(more, len(files), skip_bad)
-        write_tiles(work, [slide_name(o) for o in files], parts, sharp, about, bad+more, columns, how, job)
+        _cut_into(work, files, annotations, how, columns, predictor, job, workers, skip_bad, progress, tell)
         whole = out.with_name(f'.{out.name}.{os.getpid()}.partial')
         (work/'store').rename(whole)
         replace_store(whole, out)
         shutil.rmtree(work)
     return Store(out)
+
+def _hard_run(hard, device, how):
+    "The predictor of a run, what tells it from others, and how slides are cut at its resolution"
+    from pcam_nb.infer import Predictor # Loads torch, which cutting does without
+    from pcam_nb.slide import run_sums
+    predictor = Predictor.load(hard, device)
+    return predictor, run_sums(hard), replace(how, um=predictor.config.um_per_px)
+
+def _cut_into(work, files, annotations, how, columns, predictor, job, workers, skip_bad, progress, tell):
+    "Make a store of slides in the folder `work`, as far as it isn't done"
+    about,bad = survey_slides(files, annotations, how, work, workers, progress)
+    check_bad(bad, len(files), skip_bad)
+    for o in [k for a in about for k in a['notes']]: tell(o)
+    files = [o for o in files if slide_name(o) not in {b['id'] for b in bad}]
+    parts = choose_all(files, work, how, predictor, progress)
+    if not sum(map(len, parts)): raise ValueError('No window is left to cut: there is neither tumour nor tissue without it')
+    sharp,more = cut_all(files, parts, how, work, workers, progress)
+    check_bad(more, len(files), skip_bad)
+    write_tiles(work, [slide_name(o) for o in files], parts, sharp, about, bad+more, columns, how, job)

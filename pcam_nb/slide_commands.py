@@ -74,7 +74,7 @@ def pcam_slide_eval(
     check_writable(out)
     from pcam_nb.slide_report import evaluate_slides, metric_lines
     found = evaluate_slides(heatmaps, annotations or None, out, table or None, unannotated, classes, counted, model, least_mm2, folds, seed=seed, tell=lambda o: say(f'Note: {o}'))
-    say(f"{found['slides']:,} slides, {found['with_tumour']:,} with tumour; 95 % intervals over {'patients' if 'stages' in found else 'slides'}")
+    say(f"{found['slides']:,} slides, {found['with_tumour']:,} with tumour; 95 % intervals over {'patients' if found['stages'] else 'slides'}")
     for name,value in metric_lines(found): say(f'  {name:52}{value}')
     for o in (found['auc_note'],found['froc'].get('note')): say(f'Note: {o}') if o else None
     say(f'Report: {out}/report.html')

@@ -2,7 +2,7 @@
 
 python bench/tiles.py [--slide FILE]
 
-The slides are synthetic, with 0 to 3 tumours of .25 to .9 mm, outlines as QuPath and as ASAP write them. `--slide` names a scanner file to cut beside them. `--only circle` or `--only speed` runs one part.
+The slides are synthetic, with 0 to 3 tumours of .25 to .9 mm, outlines as QuPath and as ASAP write them. `--slide` names a scanner file to cut beside them. `--only circle` or `--only speed` runs one part; `--name` goes into the name of its file.
 Cutting and plain OpenSlide read the same windows in one process, interleaved; OpenSlide decodes each window by itself into an array, and resamples none.
 """
 import json, subprocess, sys, tempfile, time
@@ -67,23 +67,26 @@ def circle(args, tmp):
         (tmp/part).mkdir()
         list(in_processes(lambda job: make_slide(tmp/part, args.side, job), [(i,first+i) for i in range(n)], None, 1))
     seconds,found = {},{}
-    cut = ('pcam_tiles', tmp/'train', '--annotations', tmp/'train', '--unannotated', 'normal', '--per-slide', args.per_slide)
+    cut = ('pcam_tiles', tmp/'train', '--annotations', tmp/'train', '--unannotated', 'normal', '--hard-per-slide', args.hard_per_slide, '--per-slide', args.per_slide)
     seconds['cut'] = run(*cut, '--out', tmp/'tiles')
     seconds['train'] = run('pcam_train', tmp/'tiles', '--arch', 'patchcnn', '--epochs', args.epochs, '--out', tmp/'first', '--device', 'cpu')
     found['first'] = evaluated(tmp, 'first')
     seconds['cut, hard negatives'] = run(*cut, '--hard', tmp/'first', '--out', tmp/'tiles_hard', '--device', 'cpu')
     seconds['train again'] = run('pcam_train', tmp/'tiles_hard', '--arch', 'patchcnn', '--epochs', args.epochs, '--out', tmp/'second', '--device', 'cpu')
     found['second'] = evaluated(tmp, 'second')
-    seconds['train as long without them'] = run('pcam_train', tmp/'tiles', '--arch', 'patchcnn', '--epochs', args.epochs, '--seed', 1, '--out', tmp/'again', '--device', 'cpu')
-    found['another seed'] = evaluated(tmp, 'again')
+    seconds['cut, more at random'] = run(*cut[:-1], 2*args.per_slide, '--out', tmp/'tiles_more')
+    seconds['train on more'] = run('pcam_train', tmp/'tiles_more', '--arch', 'patchcnn', '--epochs', args.epochs, '--out', tmp/'more', '--device', 'cpu')
+    found['more'] = evaluated(tmp, 'more')
     kinds = pd.read_csv(tmp/'tiles_hard'/'table.csv', usecols=['kind']).kind.value_counts().to_dict()
     tumours = pd.Series({o.stem:0 for o in (tmp/'test').glob('*.tif')})
     said = pd.read_csv(tmp/'first_report'/'tumours.csv')
     for k,v in said[~said.itc].slide.astype(str).value_counts().items(): tumours[k] = v
     low,high = paired(found['first'][1], found['second'][1], tumours)
-    names = dict(first='first round', second='second round, with hard negatives', **{'another seed':'first round, another seed'})
+    names = dict(first='first round', second='second round, with hard negatives', more='first round, twice as many a slide at random')
     rows = [{'':f'{names[k]}: FROC score on {args.others} other slides, {m["froc"]["tumours"]} tumours', 'measured':f"{m['froc']['score']:.3f} ({m['froc']['low']:.3f}–{m['froc']['high']:.3f})"} for k,(m,_) in found.items()]
     rows.append({'':'second round minus first, interval over slides', 'measured':f"{found['second'][0]['froc']['score']-found['first'][0]['froc']['score']:+.3f} ({low:+.3f} to {high:+.3f})"})
+    tables_of = {k:len(pd.read_csv(tmp/v/'table.csv', usecols=['kind'])) for k,v in dict(first='tiles', second='tiles_hard', more='tiles_more').items()}
+    rows.append({'':'patches: first round, second, more at random', 'measured':', '.join(f'{o:,}' for o in tables_of.values())})
     rows.append({'':'patches of the second round: sampled, false positives, missed', 'measured':', '.join(f'{kinds.get(k, 0):,}' for k in ('sampled','false positive','missed'))})
     rows.append({'':'slides to a trained network, two commands', 'measured':f"{seconds['cut']:.0f} s + {seconds['train']:.0f} s"})
     return rows, dict(seconds=seconds, kinds=kinds, froc={k:m['froc'] for k,(m,_) in found.items()}, difference=[low,high])
@@ -154,11 +157,11 @@ def rates(args, tmp):
 
 
 def main():
-    args = arguments(__doc__, 0, slide='', slides=20, others=10, side=2400, per_slide=120, epochs=8, most=1500, large=12000, only='')
+    args = arguments(__doc__, 0, slide='', slides=20, others=10, side=2400, per_slide=120, hard_per_slide=100, epochs=8, most=1500, large=12000, name='', only='')
     for name,f in dict(circle=circle, speed=rates).items():
         if args.only not in ('',name): continue
         with tempfile.TemporaryDirectory() as tmp: rows,more = f(args, Path(tmp))
-        finish(f'tiles_{name}', args, rows, **more)
+        finish(f"tiles_{name}{args.name and '_'+args.name}", args, rows, **more)
 
 
 if __name__=='__main__': main()

@@ -104,10 +104,10 @@ def kappa_interval(
     rounds:int=1000, # Resamples of the patients
     level:float=.95, # Fraction of intervals that should hold the true kappa
     seed:int=0,      # Same seed, same resamples
-)->tuple:            # Low and high; NaN below three patients, or where most resamples have one stage only
+)->tuple:            # Low and high; NaN below three patients, where most resamples have one stage only, or where all are alike
     "Interval of kappa over patients, by bootstrap (Hesterberg 2015)"
     true,said = np.asarray(true),np.asarray(said)
     if len(true)<FEWEST: return np.nan,np.nan
     found = [kappa(np.repeat(true, c), np.repeat(said, c)) for counts in draw_counts(np.arange(len(true)), rounds, seed) for c in counts.astype(int)]
     found,cut = np.array(found)[np.isfinite(found)],cut_off(len(true), level)
-    return tuple(np.quantile(found, [cut,1-cut]).tolist()) if len(found)>=rounds/2 else (np.nan,np.nan)
+    return tuple(np.quantile(found, [cut,1-cut]).tolist()) if len(found)>=rounds/2 and np.ptp(found)>1e-9 else (np.nan,np.nan)

@@ -2,7 +2,7 @@
 
 python .ci/cases.py CASES DATA [--run RUN]
 
-CASES is a folder of patches/, slides/ and labels/; DATA is the data set, in Kaggle's layout, whose first 40 patches the files of labels/ name. RUN reads the
+CASES is a folder of patches/, slides/, labels/ and annotations/; DATA is the data set, in Kaggle's layout, whose first 40 patches the files of labels/ name. RUN reads the
 slides; without it only what lies before a network is checked. Prints a line for each input; exits with 1 if one is not as it should be.
 """
 import argparse, io, json, sys, tempfile
@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np, openslide, pandas as pd, shapely, tifffile
 from PIL import Image
+from pcam_nb.annotation import read_outlines
 from pcam_nb.image import read_image
 from pcam_nb.scan import CELL, Scan, tissue_mask
 from pcam_nb.score import windows_with_tissue
@@ -58,6 +59,15 @@ def labels(folder, data, tmp):
         check(o.name, lambda: known and {k:v for k,v in KaggleFolder(few, slides=o).table[['id','slide']].to_numpy() if pd.notna(v)}==known)
 
 
+def annotations(folder):
+    "Outlines of QuPath and ASAP, as they are published: how many of each kind"
+    counts = lambda name, classes=None: read_outlines(folder/name, classes, lambda o: None).kind.value_counts().to_dict()
+    of = dict(tumor_003=dict(tumour=13, normal=1), tumor_025=dict(tumour=1, normal=26), tumor_098=dict(tumour=5), tumor_107=dict(tumour=2, normal=3))
+    for name,want in of.items(): check(f'outlines of {name}.xml', lambda: counts(f'{name}.xml')==want)
+    check('outlines of QuPath', lambda: counts('qupath05.geojson', 'UT=tumour,I=normal')==dict(tumour=1, normal=2))
+    check('outlines whose classes nobody has told', lambda: counts('qupath05.geojson'), 'Tell it with --classes')
+
+
 def slides(folder, run, tmp):
     "Scanner files, and what lies beside them"
     def _one(part, n):
@@ -95,6 +105,7 @@ if __name__=='__main__':
     with tempfile.TemporaryDirectory() as tmp:
         patches(given.cases/'patches')
         labels(given.cases/'labels', given.data.resolve(), Path(tmp))
+        if (given.cases/'annotations').is_dir(): annotations(given.cases/'annotations')
         slides(given.cases/'slides', given.run, Path(tmp))
     print(f'{len(faults)} not as they should be' if faults else 'All as they should be')
     sys.exit(bool(faults))

@@ -55,6 +55,7 @@ def _add_option(parser, name, o):
     elif o.default is empty: parser.add_argument(name, help=o.docment, metavar=name.upper(), nargs='+' if o.anno is list else None)
     elif isinstance(o.default, bool): parser.add_argument(f'--{flag}', help=f"{o.docment} (default: {'yes' if o.default else 'no'})", default=o.default,
                                                           action=argparse.BooleanOptionalAction)
+    elif o.anno is list: parser.add_argument(f'--{flag}', nargs='+', default=o.default, metavar=name.upper(), help=said)
     else: parser.add_argument(f'--{flag}', type=o.anno, default=o.default, metavar=name.upper(), help=said)
 
 # %% ../nbs/46_command.ipynb #7d71006b

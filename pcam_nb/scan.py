@@ -367,6 +367,7 @@ def pen_mask(
 
 def tissue_mask(
     colours:np.ndarray, # h×w×3, 0–255: overview of a scan with squares of 8 px
+    threshold:float=SATURATION, # Saturation from which it is stained, 0–1
 )->np.ndarray:          # bool, h×w
     "Where there is tissue: stained, and not with ink"
     out,rows,around = np.empty(colours.shape[:2], bool),256,32 # At once, it would take as much memory again and again as the colours do
@@ -374,7 +375,7 @@ def tissue_mask(
         skip = min(i, around)
         part = colours[i-skip:i+rows+around]
         top = part.max(2)
-        stained = ndimage.gaussian_filter((top-part.min(2))/np.maximum(top, 1), 1)>=SATURATION
+        stained = ndimage.gaussian_filter((top-part.min(2))/np.maximum(top, 1), 1)>=threshold
         out[i:i+rows] = (stained & ~pen_mask(part, stained))[skip:skip+rows]
     return out
 

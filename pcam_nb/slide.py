@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['REGION_COLUMNS', 'RESEARCH', 'SUMMARY', 'SYNTHETIC', 'UNLIKE', 'LOOKED_AT', 'PARTS', 'write_map', 'window_table',
            'region_features', 'bar_length', 'show_heatmap', 'show_suspicious', 'summarise', 'summary_table',
-           'compare_windows', 'write_slide_page', 'write_slide_files', 'open_progress', 'read_slide',
+           'compare_windows', 'write_slide_page', 'write_slide_files', 'open_progress', 'read_slide', 'looked',
            'check_slide_options', 'check_windows', 'sum_of', 'run_sums', 'read_slides', 'read_summary']
 
 # %% ../nbs/35_slide.ipynb #9759c621
@@ -19,13 +19,15 @@ from .core import disk_fault, is_file, need, only_one, processes, read_json, SIZ
 from .infer import check_tta, NotFinite, Predictor
 from .ood import SHORT, tally_text
 from .page import draw_centre, html_page, Plot
-from .region import detections, find_regions, metastasis_class
+from .region import detections, find_regions, largest_metastasis, metastasis_class
 from .run import Run
-from .scan import CELL, Scan, show_tissue, tissue_mask
-from .score import score_scan, windows_with_tissue
+from .scan import CELL, Scan, show_tissue
+from .score import score_scan
 from .slide_files import check_parts, list_slides
 from .store import fill_array, read_array
 from .threshold import slide_scores
+from .tiles import tissue_area, Tiling
+from .tissue import find_tissue, listed_windows, out_of_focus, QUALITIES, show_flags, window_sharpness
 
 # %% ../nbs/35_slide.ipynb #4cfa32d9
 def write_map(scan, p, path):
@@ -126,9 +128,9 @@ def summarise(
     widest = float(regions.diameter_mm.max()) if len(regions) else 0.
     return dict(slide=scan.path.name, score=float(score.top), largest_probability=float(score['max']), threshold=threshold,
                 tumour_mm2=round(float(regions.area_mm2.sum()), 4), regions=len(regions), largest_diameter_mm=round(widest, 3),
-                metastasis=metastasis_class(widest), tissue_mm2=round(float(mask.sum()*CELL**2*math.prod(scan.um)/1e6), 3),
+                metastasis=metastasis_class(largest_metastasis(regions)), tissue_mm2=round(float(mask.sum()*CELL**2*math.prod(scan.um)/1e6), 3),
                 windows=int(np.isfinite(p).sum()), um_per_px=list(scan.um[::-1]), slide_um_per_px=list(scan.mpp[::-1]),
-                origin=list(scan.file.origin), icc=bool(scan.file.transform), note=RESEARCH)
+                origin=list(scan.file.origin), slide_px=list(scan.file.levels[0]), icc=bool(scan.file.transform), note=RESEARCH)
 
 SUMMARY = dict(model='model', score='score: mean of the five largest probabilities', largest_probability='largest probability', threshold='operating point',
                regions='regions from there on', tumour_mm2='their area, mm²', largest_diameter_mm='largest diameter, mm',
@@ -175,6 +177,7 @@ def write_slide_page(
     heat,    # The heatmap, an image
     summary, # What summarise returned
     path,    # The HTML file
+    flags=None, # What is listed of windows, rows×cols, text
 ):
     "Write the page of a slide"
     table = regions.drop(columns='polygon').round(dict(area_mm2=4, diameter_mm=3, mean=3, max=3)).astype(dict(x=int, y=int))
@@ -187,6 +190,8 @@ def write_slide_page(
              table[:50] if len(table) else '<p>No window reaches the operating point.</p>',
              f'<p>x and y: the most suspicious place, in px of the slide{_from(scan)}. <code>regions.geojson</code> opens in QuPath.</p>',
              '<h2>Tissue</h2>', (show_tissue(scan, colours, mask), 'The slide, and what was taken for tissue')]
+    if flags is not None: parts += ['<h2>Quality</h2><p>Windows that are dense as a fold, near ink, or less than a third as sharp as the median; <code>tiles.csv</code> lists them.</p>',
+                                    (show_flags(colours, flags, scan.stride), 'The slide, with the listed windows in colour')]
     return html_page(scan.path.name, parts, path)
 
 def _named(predictor, like):
@@ -205,35 +210,40 @@ def write_slide_files(
     job,       # What was asked for: run, options, versions
     folder,    # An empty folder
     like=None, # What compare_windows returned
+    seen=None, # What is listed of windows, and their sharpness, each rows×cols
 ): # What summarise returns
     "Write all files of a slide into the empty `folder`; its summary"
     regions = find_regions(scan, p, threshold)
     summary = dict(summarise(scan, p, mask, regions, threshold), **(like or {}), job=job)
     heat = show_heatmap(scan, p, regions, threshold)
-    write_csv(folder/'tiles.csv', window_table(scan, p), float_format='%.6g')
+    table = window_table(scan, p)
+    if seen:
+        at,(flags,sharp) = np.isfinite(p),seen
+        table,summary['quality'] = table.assign(sharpness=sharp[at], quality=flags[at]),{o:int((flags==o).sum()) for o in QUALITIES}
+    write_csv(folder/'tiles.csv', table, float_format='%.6g')
     write_map(scan, p, folder/'heatmap.tif')
     write_bytes(folder/'heatmap.png', heat.png(150))
     write_geojson(region_features(regions), folder/'regions.geojson')
-    write_slide_page(scan, p, colours, mask, regions, heat, summary, folder/'slide.html')
+    write_slide_page(scan, p, colours, mask, regions, heat, summary, folder/'slide.html', seen and seen[0])
     write_json(folder/'summary.json', summary)
     return summary
 
 # %% ../nbs/35_slide.ipynb #e35e45eb
 def open_progress(folder, job, scan, resume):
-    "What is known of a scan, on the disk in `folder`: its overview, logits (rows×cols), and which rows of either are done, as pairs; what a call with the same `job` left, or new"
+    "What is known of a scan, on the disk in `folder`: its overview, logits (rows×cols), and which rows of either are done, as pairs; and the sharpness of windows. What a call with the same `job` left, or new"
     overview,grid = scan.overview_shape(CELL),(scan.rows,scan.cols)
-    parts = dict(zip(PARTS, zip((*overview,grid,grid[:1]), (np.float32,bool)*2)))
+    parts = dict(zip(PARTS, zip((*overview,grid,grid[:1],grid), (np.float32,bool,np.float32,bool,np.float32))))
     same = resume and all((folder/o).is_file() for o in ('job.json',*PARTS)) and read_json(folder/'job.json', f"Remove '{folder}'")==json.loads(json.dumps(job))
     if not same:
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
-        for o,(shape,kind) in parts.items(): fill_array(folder/o, shape, kind, np.nan if o=='logits.npy' else 0)
+        for o,(shape,kind) in parts.items(): fill_array(folder/o, shape, kind, np.nan if o in ('logits.npy','sharp.npy') else 0)
         write_json(folder/'job.json', job) # Last: where it is, the others are whole
-    try: colours,seen,logits,done = [read_array(folder/o, kind, shape, 'r+') for o,(shape,kind) in parts.items()]
+    try: colours,seen,logits,done,sharp = [read_array(folder/o, kind, shape, 'r+') for o,(shape,kind) in parts.items()]
     except ValueError as e: raise ValueError(f"'{folder}' is damaged ({e}). Remove it, or read the slide without --resume") from None
-    return (colours,seen), (logits,done)
+    return (colours,seen), (logits,done), sharp
 
-PARTS = ('colours.npy','seen.npy','logits.npy','done.npy') # Of an unfinished slide
+PARTS = ('colours.npy','seen.npy','logits.npy','done.npy','sharp.npy') # Of an unfinished slide
 
 # %% ../nbs/35_slide.ipynb #3b3d6e4a
 def read_slide(
@@ -251,26 +261,31 @@ def read_slide(
     max_windows:int=None,   # Refuse a slide with more windows of tissue, or a grid of four times as many; default: no limit
     watch=None,             # Called as watch(done, total) before every block and tile; see Scan.report
     icc:bool=False,         # Take the colours to sRGB by the ICC profile that the file holds, if it holds one?
+    tissue:str='saturation',# Where tissue is: 'saturation', 'otsu', or a folder of masks or outlines by the names of slides
+    quality:str='flag',     # Windows that are dense, near ink or out of focus: 'flag', in tiles.csv, or 'exclude'
 )->dict:                    # What is in summary.json
     """Score a slide and write its folder; raises `ValueError`, `OSError` or `ImportError` with a reason, and what `watch` raises.
     Whatever it raises leaves nothing, but for KeyboardInterrupt: what is scored then stays for `resume`, as after a kill"""
     out,um = Path(out),predictor.config.um_per_px
     threshold = predictor.config.threshold if threshold is None else threshold
-    job = job or dict(slide=str(path), mpp=mpp, stride=stride, tta=tta, threshold=threshold, icc=icc)
+    job = job or dict(slide=str(path), mpp=mpp, stride=stride, tta=tta, threshold=threshold, icc=icc)|looked(tissue, quality)
     check_slide_options(mpp, stride, tta, threshold, strip, max_windows)
     if out.exists() and not (out/'summary.json').is_file():
         raise FileExistsError(f"'{out}' exists and holds no slide. Choose another folder with --out")
     part = out.with_name(f'.{out.name}.partial')
     with only_one(out), _leave_nothing(part):
         scan = Scan(path, mpp, um, stride, watch, max_windows, icc)
-        overview,scores = open_progress(part, job, scan, resume)
-        mask = tissue_mask(colours:=scan.overview(CELL, overview))
-        wanted = windows_with_tissue(mask, stride)
+        overview,scores,sharp = open_progress(part, job, scan, resume)
+        mask = find_tissue(scan, colours:=scan.overview(CELL, overview), tissue, tissue_area(scan, None, Tiling(tissue=tissue)))
+        wanted,flags = listed_windows(colours, mask, stride, quality)
         check_windows(wanted, max_windows)
-        p = predictor.probability(score_scan(predictor, scan, wanted, tta, strip, out=scores, progress=progress))
+        def _look(region, rows, cols): sharp[rows,cols] = window_sharpness(region, stride)
+        p = predictor.probability(score_scan(predictor, scan, wanted, tta, strip, out=scores, progress=progress, look=_look))
+        flags[wanted] = np.where((flags[wanted]=='') & out_of_focus(sharp[wanted]), 'out of focus', flags[wanted])
+        if quality=='exclude': p = np.where(flags=='out of focus', np.nan, p)
         for o in ('files','old'): shutil.rmtree(part/o, ignore_errors=True) # A killed call's
         (part/'files').mkdir()
-        summary = write_slide_files(scan, p, colours, mask, threshold, job, part/'files', _named(predictor, compare_windows(predictor, scan, wanted)))
+        summary = write_slide_files(scan, p, colours, mask, threshold, job, part/'files', _named(predictor, compare_windows(predictor, scan, wanted)), (flags, np.array(sharp)))
         if out.exists(): out.rename(part/'old') # At once: half a folder would be no slide
         (part/'files').rename(out)
         shutil.rmtree(part)
@@ -285,6 +300,12 @@ def _leave_nothing(part):
         raise
 
 # %% ../nbs/35_slide.ipynb #0f65cde9
+def looked(tissue, quality):
+    "What of a job says where is looked, and at what, as far as it isn't the default; raises `ValueError` for what can't be"
+    Tiling(tissue=tissue, quality=quality)
+    if tissue=='outlines': raise ValueError("tissue is 'outlines': choose saturation, otsu, or a folder of masks or outlines")
+    return {k:v for k,v,plain in (('tissue',tissue,'saturation'),('quality',quality,'flag')) if v!=plain}
+
 def check_slide_options(mpp, stride, tta, threshold, strip, max_windows=None):
     "Raise `ValueError` for what can't be"
     check_tta(tta)
@@ -324,16 +345,17 @@ def read_slides(
     say=print,              # Called with a line about each slide that is done
     report=print,           # Called with a line about each that failed
     precision:str='auto',   # What to compute in; see quick_net
-    **options,              # For read_slide: mpp, stride, tta, threshold, strip, resume, progress, max_windows, watch, icc
+    **options,              # For read_slide: mpp, stride, tta, threshold, strip, resume, progress, max_windows, watch, icc, tissue, quality
 )->tuple:                   # Summaries of the slides of this process; DataFrame of those that failed: slide, reason
     "Read many slides; raises what `list_slides`, `check_slide_options` and loading a `Predictor` raise"
     need('shapely', 'slide')
     rank,world = processes()
     found = list_slides(slides, report if not rank else None)
     predictor,sums,done,failed = Predictor.load(run, device, precision),[*run_sums(run), precision],[],[]
-    told = dict(mpp=None, stride=32, tta=1, threshold=predictor.config.threshold, strip=None, max_windows=None, icc=False)
+    told = dict(mpp=None, stride=32, tta=1, threshold=predictor.config.threshold, strip=None, max_windows=None, icc=False, tissue='saturation', quality='flag')
     told |= {k:v for k,v in options.items() if v is not None}
     check_slide_options(*[told[o] for o in ('mpp','stride','tta','threshold','strip','max_windows')])
+    looked(told['tissue'], told['quality'])
     with only_one(out, f'.{rank}' if rank else ''):
         for path in found[rank::world]:
             try:
@@ -356,7 +378,7 @@ def _read_once(predictor, path, out, sums, told):
     if not is_file(path): raise FileNotFoundError('there is no such file')
     check_parts(path)
     job = dict(slide=path.name, bytes=path.stat().st_size, head=sum_of(path, 2**20), run=sums)
-    job |= {k:told[k] for k in ('mpp','stride','tta','threshold','icc')}
+    job |= {k:told[k] for k in ('mpp','stride','tta','threshold','icc')} | looked(told['tissue'], told['quality'])
     if (out/'summary.json').is_file() and (old:=read_summary(out)).get('job')==job:
         tidy(out, out.with_name(f'.{out.name}.partial'))
         return old

@@ -4,7 +4,8 @@
 
 # %% auto #0
 __all__ = ['PATCH_BYTES', 'FITS', 'LARGE', 'read_array', 'save_array', 'fill_array', 'check_info', 'check_table', 'Store',
-           'is_store', 'to_size', 'BadData', 'sized', 'size_note', 'pack', 'open_store', 'images_of', 'chunks']
+           'is_store', 'to_size', 'BadData', 'sized', 'size_note', 'reserve', 'replace_store', 'pack', 'compact',
+           'open_store', 'images_of', 'chunks']
 
 # %% ../nbs/04_store.ipynb #1176b6a3
 import errno, io, os, shutil
@@ -172,7 +173,7 @@ def _pack_all(source, file, fit, workers, progress):
     res = list(in_chunks(partial(_pack_rows, file, fit), source, workers=workers, progress=progress, desc='packing' if file else 'checking'))
     return [dict(id=source.table.id[i], file=source.file(i).name, reason=why, row=i) for bad,_ in res for i,why in bad], sum((o for _,o in res), Counter())
 
-def _reserve(file, n):
+def reserve(file, n):
     "Make the array `file` for `n` patches with all its room on the disk; raises `OSError` if there is too little"
     free = shutil.disk_usage(file.parent).free
     if free < n*PATCH_BYTES+2**20: raise OSError(errno.ENOSPC, f"No room for {n:,} patches in '{file.parent.parent}': "
@@ -182,7 +183,7 @@ def _reserve(file, n):
         if hasattr(os, 'posix_fallocate'): os.posix_fallocate(f.fileno(), 0, os.path.getsize(file))
 
 # %% ../nbs/04_store.ipynb #0708c18b
-def _replace(partial_, dest):
+def replace_store(partial_, dest):
     "Give `partial_` the name `dest`, whose old store goes"
     old = dest.with_name(f'{partial_.name}.old')
     if dest.exists(): dest.rename(old)
@@ -216,7 +217,7 @@ def pack(
         try:
             tmp.mkdir()
             sizes = _fill(tmp, source, info, fit, skip_bad, workers, progress)
-            _replace(tmp, dest)
+            replace_store(tmp, dest)
         finally: shutil.rmtree(tmp, ignore_errors=True)
     if tell and sizes and fit=='crop': tell(size_note(sizes))
     return Store(dest)
@@ -224,17 +225,17 @@ def pack(
 # %% ../nbs/04_store.ipynb #24e0fbd1
 def _fill(folder, source, info, fit, skip_bad, workers, progress):
     "Write a store into the empty `folder`; a Counter of the sizes of patches that were not of 96 px"
-    _reserve(folder/'patches.npy', len(source))
+    reserve(folder/'patches.npy', len(source))
     bad,sizes = _pack_all(source, folder/'patches.npy', fit, workers, progress)
     if bad and (not skip_bad or len(bad)==len(source)): raise BadData(bad, source.path)
     keep = np.setdiff1d(np.arange(len(source)), [o['row'] for o in bad])
-    if bad: _compact(folder/'patches.npy', keep)
+    if bad: compact(folder/'patches.npy', keep)
     source.table.iloc[keep].to_csv(folder/'table.csv', index=False)
     write_csv(folder/'skipped.csv', pd.DataFrame([*source.problems, *bad], columns=['id','file','reason']))
     write_json(folder/'store.json', info)
     return sizes
 
-def _compact(file, keep):
+def compact(file, keep):
     "Keep only the rows `keep` of the array `file`"
     old,new = np.load(file, mmap_mode='r'),file.with_suffix('.new')
     out = np.lib.format.open_memmap(new, 'w+', np.uint8, (len(keep),SIZE,SIZE,3))

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from .command import command, given_options, is_quiet, make_parser, say
 from .core import only_one, sweep, write_json
-from .prepare import check_evaluable, check_writable, held_out_predictions, in_turn, print_metrics, read_subgroups, report_skipped, report_unusual, store_for, unlabelled_store
+from .prepare import check_evaluable, check_writable, held_out_predictions, in_turn, predict_at_once, print_metrics, read_subgroups, report_skipped, report_unusual, store_for, unlabelled_store
 from .run_commands import pcam_card, pcam_ensemble, pcam_export, pcam_models
 from .slide_commands import pcam_slide_eval, pcam_tiles
 
@@ -252,7 +252,7 @@ def pcam_predict(
 
     Example: pcam_predict run data/test --tta 8 --out submission.csv"""
     check_writable(out, file='submission.csv')
-    if Path(run).suffix=='.onnx' and (device or 'cpu')=='cpu' and precision=='auto' and (done:=_predict_at_once(run, images, out, tta, backend)) is not None: return done
+    if Path(run).suffix=='.onnx' and (device or 'cpu')=='cpu' and precision=='auto' and (done:=predict_at_once(run, images, out, tta, backend)) is not None: return done
     from pcam_nb.infer import Predictor, write_submission
     from pcam_nb.store import images_of, Store
     predictor,source = Predictor.load(run, device, precision, backend),images_of(images)
@@ -264,17 +264,6 @@ def pcam_predict(
     write_submission(table, out)
     say(f'Predicted {len(table):,} patches: {out}')
     return report_unusual(check, source.table.id.tolist(), Path(out).parent) or report_skipped(skipped, Path(out).parent)
-
-def _predict_at_once(run, images, out, tta, backend):
-    "What `pcam_predict` does in the plain case, see `pcam_nb.light`; None if it isn't"
-    if tta not in (1,4,8) or backend not in ('auto','onnx'): return None
-    from pcam_nb.light import plain_images, predict_plain, write_plain
-    if (patches:=plain_images(images)) is None: return None
-    p,check,name = predict_plain(run, patches, tta, backend)
-    say(f'Model: {name}')
-    write_plain(patches, p, out)
-    say(f'Predicted {len(p):,} patches: {out}')
-    return report_unusual(check, list(patches), Path(out).parent)
 
 # %% ../nbs/47_cli.ipynb #d62c1490
 @command

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['MARKS', 'is_ours', 'check_writable', 'store_for', 'unlabelled_store', 'in_turn', 'report_skipped', 'check_evaluable',
-           'print_metrics', 'read_subgroups', 'held_out_predictions', 'report_unusual']
+           'print_metrics', 'read_subgroups', 'held_out_predictions', 'report_unusual', 'predict_at_once']
 
 # %% ../nbs/46_prepare.ipynb #60db1385
 import os, re
@@ -137,3 +137,20 @@ def report_unusual(check, ids, folder):
     import pandas as pd
     bad = seen['unusual']
     write_csv(Path(folder)/'unusual.csv', pd.DataFrame(dict(id=[ids[o] for o in seen['row'][bad]], rank=seen['rank'][bad].round(5), reason=[REASONS[o] for o in seen['reason'][bad]])))
+
+def predict_at_once(
+    run,     # A file that pcam_export wrote
+    images,  # As pcam_predict takes them
+    out,     # File to write
+    tta,     # Flips and rotations
+    backend, # 'auto' or 'onnx'
+):
+    "What `pcam_predict` does in the plain case, see `pcam_nb.light`; None if it isn't that"
+    if tta not in (1,4,8) or backend not in ('auto','onnx'): return None
+    from pcam_nb.light import plain_images, predict_plain, write_plain
+    if (patches:=plain_images(images)) is None: return None
+    p,check,name = predict_plain(run, patches, tta, backend)
+    say(f'Model: {name}')
+    write_plain(patches, p, out)
+    say(f'Predicted {len(p):,} patches: {out}')
+    return report_unusual(check, list(patches), Path(out).parent)

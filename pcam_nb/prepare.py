@@ -153,4 +153,4 @@ def predict_at_once(
     say(f'Model: {name}')
     write_plain(patches, p, out)
     say(f'Predicted {len(p):,} patches: {out}')
-    return report_unusual(check, list(patches), Path(out).parent)
+    return report_unusual(check, list(patches), Path(out).parent) or 0

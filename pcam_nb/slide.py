@@ -4,9 +4,9 @@
 
 # %% auto #0
 __all__ = ['REGION_COLUMNS', 'RESEARCH', 'SUMMARY', 'SYNTHETIC', 'UNLIKE', 'LOOKED_AT', 'PARTS', 'write_map', 'window_table',
-           'region_features', 'bar_length', 'show_heatmap', 'show_suspicious', 'summarise', 'summary_table',
-           'compare_windows', 'write_slide_page', 'write_slide_files', 'open_progress', 'read_slide',
-           'check_slide_options', 'check_windows', 'sum_of', 'run_sums', 'read_slides', 'read_summary']
+           'region_features', 'bar_length', 'show_heatmap', 'summarise', 'summary_table', 'compare_windows',
+           'write_slide_page', 'write_slide_files', 'open_progress', 'read_slide', 'check_slide_options',
+           'check_windows', 'sum_of', 'run_sums', 'read_slides', 'read_summary']
 
 # %% ../nbs/35_slide.ipynb #9759c621
 import hashlib, html, json, math, shutil
@@ -16,10 +16,13 @@ from pathlib import Path
 import numpy as np, pandas as pd
 from .annotation import annotation, write_geojson
 from .core import disk_fault, is_file, need, only_one, processes, read_json, SIZE, sweep, tidy, write_bytes, write_csv, write_image, write_json
+from .gallery import gallery, show_gallery, strip, unusual_table
 from .infer import check_tta, NotFinite, Predictor
 from .ood import SHORT, tally_text
-from .page import draw_centre, html_page, Plot
-from .region import detections, find_regions, metastasis_class
+from .overview import overview_jpeg, zoomable
+from .page import html_page, Plot
+from .provenance import provenance, READING
+from .region import find_regions, metastasis_class
 from .run import Run
 from .scan import CELL, Scan, show_tissue, tissue_mask
 from .score import score_scan, windows_with_tissue
@@ -78,7 +81,7 @@ def show_heatmap(
     ax.imshow(back, extent=(left,right,bottom,top))
     shown = ax.imshow(np.ma.masked_invalid(p), cmap='turbo', vmin=0, vmax=1, extent=(first[1],last[1],last[0],first[0]),
                       alpha=np.nan_to_num(.08+.5*p), interpolation='nearest')
-    for o in regions.polygon: _outline(ax, o, np.array(scan.mpp[::-1])/1000)
+    for i,o in enumerate(regions.itertuples()): _outline(ax, o, np.array(scan.mpp[::-1])/1000, i+1)
     bar = bar_length(right-left)
     at = left+.03*(right-left),bottom-.04*(bottom-top)
     ax.plot([at[0],at[0]+bar], [at[1]]*2, 'k', lw=3, solid_capstyle='butt')
@@ -90,26 +93,10 @@ def show_heatmap(
     return fig
 
 # %% ../nbs/35_slide.ipynb #3d24da46
-def _outline(ax, polygon, scale):
-    "Draw the outlines of a polygon"
-    for line in (polygon.exterior, *polygon.interiors): ax.plot(*(np.array(line.coords)*scale).T, 'k', lw=1)
-
-# %% ../nbs/35_slide.ipynb #960b4b99
-def show_suspicious(
-    scan,   # The slide
-    places, # What suspicious returned
-    n=12,   # At most so many
-):
-    "The patches of the `n` most suspicious places"
-    places = places[:n]
-    rows = max(-(-len(places)//6), 1)
-    fig = Plot(9, 1.7*rows)
-    for ax in (axs:=fig.subplots(rows, 6, squeeze=False).ravel()): ax.axis('off')
-    for ax,o in zip(axs, places.itertuples()):
-        ax.imshow(scan.window(o.row, o.col))
-        ax.set_title(f'{o.probability:.2f}', fontsize=9)
-        draw_centre(ax)
-    return fig
+def _outline(ax, region, scale, number, most=60):
+    "Draw the outlines of a region, and its number"
+    for line in (region.polygon.exterior, *region.polygon.interiors): ax.plot(*(np.array(line.coords)*scale).T, 'k', lw=1)
+    if number<=most: ax.text(region.x*scale[0], region.y*scale[1], number, ha='center', va='center', fontsize=7, bbox=dict(boxstyle='round,pad=.15', fc='white', lw=.6))
 
 # %% ../nbs/35_slide.ipynb #1b4e4815
 RESEARCH = 'For research use only. A heatmap shows where to look; it is not a diagnosis.'
@@ -132,7 +119,8 @@ def summarise(
 
 SUMMARY = dict(model='model', score='score: mean of the five largest probabilities', largest_probability='largest probability', threshold='operating point',
                regions='regions from there on', tumour_mm2='their area, mm²', largest_diameter_mm='largest diameter, mm',
-               metastasis='which would be called', tissue_mm2='tissue, mm²', windows='windows scored', like_training='like the training patches')
+               metastasis='which would be called', tissue_mm2='tissue, mm²', windows='windows scored', network='network', trained_on='trained on', resolution='resolution of the slide',
+               read_at='read on', versions='versions', like_training='like the training patches')
 
 def summary_table(summary):
     "The metrics of a slide as a table to print"
@@ -149,7 +137,7 @@ def compare_windows(
     scan,      # The slide
     wanted,    # Windows with tissue, rows×cols, bool
 ): # As in summary.json
-    "Whether windows with tissue, evenly drawn, are like the training patches: `like_training`, in words, `unusual_windows`, `mean_rank` and `unlike_note`, None where not known or not needed"
+    "Whether windows with tissue, evenly drawn, are like the training patches: `like_training`, in words, `unusual_windows`, `mean_rank` and `unlike_note`, None where not known or not needed; `seen` from `unusual_table` where known"
     at = np.argwhere(wanted)
     at = at[::-(-len(at)//LOOKED_AT)]
     check = predictor.check(len(at))
@@ -159,7 +147,7 @@ def compare_windows(
     text = f"{found['unusual']:.1%} of windows are unusual, {found['expected']:.1%} expected; mean rank {found['mean_rank']:.2f}"
     word = 'no, mainly '+', '.join(SHORT[o] for o in list(found['reasons'])[:2]) if found['differs'] else 'yes'
     return dict(like_training=f'{word}: {text}', unusual_windows=round(found['unusual'], 4), mean_rank=round(found['mean_rank'], 4),
-                unlike_note=tally_text(found, 'windows') if found['differs'] else None)
+                unlike_note=tally_text(found, 'windows') if found['differs'] else None, looked_at=len(at), seen=unusual_table(scan, at, check.table()))
 
 def _from(scan):
     "Where coordinates are counted from, in words"
@@ -172,18 +160,17 @@ def write_slide_page(
     colours, # Overview of the slide, rows×cols×3, uint8
     mask,    # Tissue, rows×cols, bool
     regions, # What find_regions returned
-    heat,    # The heatmap, an image
+    places,  # What gallery returned: the table, and the patches
     summary, # What summarise returned
     path,    # The HTML file
 ):
     "Write the page of a slide"
     table = regions.drop(columns='polygon').round(dict(area_mm2=4, diameter_mm=3, mean=3, max=3)).astype(dict(x=int, y=int))
     table = table.rename(index=lambda i: f'Region {i+1}', columns=REGION_COLUMNS)
-    unlike = [f'<p class="note">{html.escape(summary["unlike_note"])}.</p>'] if summary.get('unlike_note') else []
-    parts = [f'<p class="note">{html.escape(RESEARCH)}</p>', *unlike, summary_table(summary),
-             '<h2>Heatmap</h2>', (heat, 'The slide with the probability of tumour over it'),
-             '<h2>The most suspicious places</h2><p>Each the largest probability within 0.2 mm; the square is what it is for.</p>',
-             (show_suspicious(scan, detections(scan, p, least=0, most=12)), 'The most suspicious patches'), '<h2>Regions</h2>',
+    notes = [f'<p class="note">{html.escape(o)}.</p>' for k in ('resolution_note','unlike_note') if (o:=summary.get(k))]
+    parts = [f'<p class="note">{html.escape(RESEARCH)}</p>', *notes, summary_table(summary).to_html(header=False, border=0, classes='about'), '<h2>Heatmap</h2>', zoomable(scan, colours, p, regions, places[0]),
+             '<h2>The most suspicious patches</h2><p>Each the largest probability within 0.2 mm; the square is what it is for. A star: unlike the training patches. Glass edges below the threshold are left out.</p>',
+             (show_gallery(*places), 'The most suspicious patches'), '<h2>How to read it</h2>', ''.join(f'<p>{html.escape(o)}</p>' for o in READING), '<h2>Regions</h2>',
              table[:50] if len(table) else '<p>No window reaches the operating point.</p>',
              f'<p>x and y: the most suspicious place, in px of the slide{_from(scan)}. <code>regions.geojson</code> opens in QuPath.</p>',
              '<h2>Tissue</h2>', (show_tissue(scan, colours, mask), 'The slide, and what was taken for tissue')]
@@ -204,17 +191,22 @@ def write_slide_files(
     threshold, # Tumour from this probability on
     job,       # What was asked for: run, options, versions
     folder,    # An empty folder
-    like=None, # What compare_windows returned
+    like=None, # What compare_windows and provenance returned
+    statistics=None, # TrainingStatistics of the run, if known
 ): # What summarise returns
     "Write all files of a slide into the empty `folder`; its summary"
     regions = find_regions(scan, p, threshold)
-    summary = dict(summarise(scan, p, mask, regions, threshold), **(like or {}), job=job)
-    heat = show_heatmap(scan, p, regions, threshold)
+    like,places = dict(like or {}),gallery(scan, p, threshold, statistics)
+    if (unusual:=like.pop('seen', None)) is not None: write_csv(folder/'unusual.csv', unusual, float_format='%.6g')
+    summary = dict(summarise(scan, p, mask, regions, threshold), **like, job=job)
     write_csv(folder/'tiles.csv', window_table(scan, p), float_format='%.6g')
     write_map(scan, p, folder/'heatmap.tif')
-    write_bytes(folder/'heatmap.png', heat.png(150))
+    write_bytes(folder/'heatmap.png', show_heatmap(scan, p, regions, threshold).png(150))
+    write_bytes(folder/'overview.jpg', overview_jpeg(colours))
+    write_csv(folder/'places.csv', places[0].drop(columns=['row','col']), float_format='%.6g')
+    write_bytes(folder/'places.jpg', strip(places[1]))
     write_geojson(region_features(regions), folder/'regions.geojson')
-    write_slide_page(scan, p, colours, mask, regions, heat, summary, folder/'slide.html')
+    write_slide_page(scan, p, colours, mask, regions, places, summary, folder/'slide.html')
     write_json(folder/'summary.json', summary)
     return summary
 
@@ -251,6 +243,7 @@ def read_slide(
     max_windows:int=None,   # Refuse a slide with more windows of tissue, or a grid of four times as many; default: no limit
     watch=None,             # Called as watch(done, total) before every block and tile; see Scan.report
     icc:bool=False,         # Take the colours to sRGB by the ICC profile that the file holds, if it holds one?
+    where:bool=False,       # Note where the file lies, for `pcam_view`?
 )->dict:                    # What is in summary.json
     """Score a slide and write its folder; raises `ValueError`, `OSError` or `ImportError` with a reason, and what `watch` raises.
     Whatever it raises leaves nothing, but for KeyboardInterrupt: what is scored then stays for `resume`, as after a kill"""
@@ -270,7 +263,8 @@ def read_slide(
         p = predictor.probability(score_scan(predictor, scan, wanted, tta, strip, out=scores, progress=progress))
         for o in ('files','old'): shutil.rmtree(part/o, ignore_errors=True) # A killed call's
         (part/'files').mkdir()
-        summary = write_slide_files(scan, p, colours, mask, threshold, job, part/'files', _named(predictor, compare_windows(predictor, scan, wanted)))
+        like = _named(predictor, compare_windows(predictor, scan, wanted)) | provenance(predictor, scan, mpp is not None) | (dict(file=str(Path(path).absolute())) if where else {})
+        summary = write_slide_files(scan, p, colours, mask, threshold, job, part/'files', like, predictor.statistics)
         if out.exists(): out.rename(part/'old') # At once: half a folder would be no slide
         (part/'files').rename(out)
         shutil.rmtree(part)
@@ -359,12 +353,12 @@ def _read_once(predictor, path, out, sums, told):
     if (out/'summary.json').is_file() and (old:=read_summary(out)).get('job')==job:
         tidy(out, out.with_name(f'.{out.name}.partial'))
         return old
-    return read_slide(predictor, path, out, job=job, **told)
+    return read_slide(predictor, path, out, job=job, where=True, **told)
 
 def _write_lists(out, failed, rank):
     "Write `slides.csv`, a row for each slide that is done, and `failed.csv`"
     rows = [read_summary(o.parent) for o in sorted(out.glob('*/summary.json'))]
-    if rows: write_csv(out/'slides.csv', pd.DataFrame(rows).drop(columns=['job','note','unlike_note'], errors='ignore'))
+    if rows: write_csv(out/'slides.csv', pd.DataFrame(rows).drop(columns=['job','note','unlike_note','resolution_note','looked_at','band','versions','file'], errors='ignore'))
     name = out/('failed.csv' if not rank else f'failed_{rank}.csv')
     sweep(name)
     if processes()[1]==1: sweep(out/'slides.csv') # Else another machine may be writing it, and its processes aren't known here

@@ -19,7 +19,7 @@ from .core import disk_fault, is_file, need, only_one, processes, read_json, SIZ
 from .gallery import gallery, show_gallery, strip, unusual_table
 from .infer import check_tta, NotFinite, Predictor
 from .ood import SHORT, tally_text
-from .overview import overview_jpeg, READING, RESEARCH, SUMMARY, summary_table, zoomable
+from .overview import overview_jpeg, READING, RESEARCH, summary_table, zoomable
 from .page import html_page, Plot
 from .provenance import provenance
 from .region import find_regions, metastasis_class

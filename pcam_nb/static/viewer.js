@@ -41,8 +41,8 @@ export class Viewer {
     this.draw(overview)
     if (overview) this.overview(overview)
     this.rethink()
-    this.whole()
     this.go(where)
+    this.scale()
     this.map.on('moveend', () => this.moved(this.where()))
     this.box.dataset.ready = 'yes'
     return this
@@ -79,7 +79,7 @@ export class Viewer {
     this.box.replaceChildren(make('div', {class: 'viewer'},
       make('div', {class: 'viewer-main'}, this.panel, this.said, this.told),
       make('div', {class: 'viewer-side'},
-        make('p', {class: 'note', text: about.research}), ...about.notes.map(o => make('p', {class: 'note', text: `${o}.`})), ...about.missing ? [make('p', {class: 'note', text: `${about.missing}.`})] : [],
+        ...about.notes.map(o => make('p', {class: 'note', text: `${o}.`})), ...about.missing ? [make('p', {class: 'note', text: `${about.missing}.`})] : [],
         make('fieldset', {}, make('legend', {text: 'Shown'}), check('h', 'Heatmap', 'heat'), this.opacity, make('p', {class: 'key'}, '0 ', make('span', {class: 'ramp'}), ' 1, probability of tumour'),
           check('r', 'Regions from the threshold on', 'regions'), check('p', 'Suspicious patches', 'places'),
           check('b', about.band ? `Indeterminate band, ${fixed(about.band[0], 2)}–${fixed(about.band[1], 2)}: refer to a pathologist` : 'Indeterminate band (the run has none)', 'band'),
@@ -115,7 +115,9 @@ export class Viewer {
     this.bounds = L.latLngBounds(at(0, h), at(w, 0))
     this.map = L.map(panel, {crs: L.CRS.Simple, attributionControl: false, zoomSnap: .25, wheelPxPerZoomLevel: 90, maxZoom: 3, minZoom: -Math.ceil(Math.log2(Math.max(w, h) / 128)), maxBoundsViscosity: .8,
       maxBounds: this.bounds.pad(.5), zoomAnimation: !still.matches, fadeAnimation: !still.matches, inertia: !still.matches, keyboardPanDelta: 120, preferCanvas: true, doubleClickZoom: false})
-    if (overview) { const [a, b, c, d] = about.overview; L.imageOverlay(overview, [at(a, d), at(c, b)], {alt: '', className: 'viewer-overview'}).addTo(this.map) }
+    this.whole()
+    this.map.createPane('under').style.zIndex = 150 // Below the tiles
+    if (overview) { const [a, b, c, d] = about.overview; L.imageOverlay(overview, [at(a, d), at(c, b)], {alt: '', pane: 'under'}).addTo(this.map) }
     if (n) new Tiles({ask: this.ask, levels: n, minZoom: about.tiles.least - n + 1, minNativeZoom: about.tiles.least - n + 1, maxNativeZoom: 0, maxZoom: 3, bounds: this.bounds, noWrap: true, keepBuffer: 1, updateWhenZooming: false})
       .on('tileunload', e => e.tile.stop.abort()).addTo(this.map)
     const cells = (paint, opacity) => new Cells(this.cells(paint), [at(g.x, g.y + g.rows * g.dy), at(g.x + g.cols * g.dx, g.y)], {opacity, className: 'viewer-cells'})
@@ -245,7 +247,8 @@ export class Viewer {
     box.addEventListener('pointermove', e => { if (box.hasPointerCapture(e.pointerId)) go(e) })
     L.DomEvent.disableClickPropagation(box)
     L.DomEvent.disableScrollPropagation(box)
-    box.style.aspectRatio = `${c - a} / ${d - b}`
+    const wide = Math.min(150, 190 * (c - a) / (d - b)) * (innerWidth < 600 ? .6 : 1)
+    Object.assign(box.style, {width: `${wide}px`, height: `${wide * (d - b) / (c - a)}px`})
     this.panel.append(box)
     this.frame()
   }

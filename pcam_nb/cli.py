@@ -305,6 +305,7 @@ def pcam_app(
     max_windows:int=1_000_000, # Largest number of windows of a slide; larger slides are refused
     frames:str="'none'",   # Pages that may embed the app, as in frame-ancestors of a content security policy
     device:str=None,       # Device: cpu, cuda, cuda:1, … (default: the GPU, if there is one)
+    more:str='',           # Further runs to choose from in the app, separated by commas: folders, or names of models that come with the package
     demo:bool=False,       # Serve the run of pcam_demo, which knows synthetic tissue only and is trained first if needed
 ):
     """Serve a run as a web app with an HTTP API
@@ -318,7 +319,7 @@ def pcam_app(
     from pcam_nb.app import serve
     serve(run, host, port, auth, lambda address: say(f'Open {address} (Ctrl-C ends it). For research use only'),
           root_path=root_path, allow_host=[o.strip() for o in allow_host.split(',') if o.strip()], max_upload_mb=max_upload_mb, frames=frames,
-          max_windows=max_windows, device=device, report=report or None)
+          max_windows=max_windows, device=device, report=report or None, more=[o.strip() for o in more.split(',') if o.strip()])
 
 # %% ../nbs/47_cli.ipynb #e23773de
 @command

@@ -39,9 +39,9 @@ def free_port():
 
 class Visit:
     "A browser at the app"
-    def __init__(self, playwright, address, shots, size, theme='light'):
+    def __init__(self, playwright, address, shots, size, theme='light', touch=False):
         self.browser = launch(playwright)
-        self.context = self.browser.new_context(viewport=size, color_scheme=theme, permissions=['clipboard-read','clipboard-write'])
+        self.context = self.browser.new_context(viewport=size, color_scheme=theme, has_touch=touch, permissions=['clipboard-read','clipboard-write'])
         self.page,self.asked,self.faults,self.shots,self.size,self.theme = self.context.new_page(),[],[],shots,size,theme
         self.page.set_default_timeout(15_000)
         expect.set_options(timeout=15_000)

@@ -21,8 +21,7 @@ const Tiles = L.GridLayer.extend({
 const Cells = L.ImageOverlay.extend({
   _initImage() {
     const o = this._image = this._url
-    L.DomUtil.addClass(o, 'leaflet-image-layer')
-    L.DomUtil.addClass(o, 'leaflet-zoom-animated')
+    for (const k of ['leaflet-image-layer', 'leaflet-zoom-animated', 'viewer-cells']) L.DomUtil.addClass(o, k)
     this.setOpacity(this.options.opacity)
   },
 })
@@ -120,22 +119,23 @@ export class Viewer {
     if (overview) { const [a, b, c, d] = about.overview; L.imageOverlay(overview, [at(a, d), at(c, b)], {alt: '', pane: 'under'}).addTo(this.map) }
     if (n) new Tiles({ask: this.ask, levels: n, minZoom: about.tiles.least - n + 1, minNativeZoom: about.tiles.least - n + 1, maxNativeZoom: 0, maxZoom: 3, bounds: this.bounds, noWrap: true, keepBuffer: 1, updateWhenZooming: false})
       .on('tileunload', e => e.tile.stop.abort()).addTo(this.map)
-    const cells = (paint, opacity) => new Cells(this.cells(paint), [at(g.x, g.y + g.rows * g.dy), at(g.x + g.cols * g.dx, g.y)], {opacity, className: 'viewer-cells'})
+    const cells = (paint, opacity) => new Cells(this.cells(paint), [at(g.x, g.y + g.rows * g.dy), at(g.x + g.cols * g.dx, g.y)], {opacity})
     const table = Array.from({length: 256}, (_, i) => turbo(i / 255))
     this.layers.heat = cells(v => [...table[Math.round(255 * v)], 255 * (.15 + .85 * v)], .5)
     this.layers.band = cells(v => about.band && v >= about.band[0] && v < about.band[1] ? [255, 190, 0, 255] : null, .45)
     this.layers.unusual = L.layerGroup((about.unusual || []).map(o => L.rectangle([at(o.x, o.y + o.height), at(o.x + o.width, o.y)], {color: '#d4009a', weight: 2, dashArray: '5 4', fill: true, fillOpacity: .08})
       .bindTooltip(`Unlike the training patches: ${o.says}`)))
-    this.layers.places = L.layerGroup(about.places.map((o, i) => L.marker(at(o.x, o.y), {keyboard: false, icon: L.divIcon({className: 'viewer-letter', html: o.letter, iconSize: [20, 20], iconAnchor: [10, 34]}), title: `Patch ${o.letter}`})
+    this.layers.places = L.layerGroup(about.places.map((o, i) => L.marker(at(o.x, o.y), {keyboard: false, icon: L.divIcon({className: 'viewer-number', html: `<b class="viewer-letter">${o.letter}</b>`, iconSize: [0, 0]}), title: `Patch ${o.letter}`})
       .on('click', () => this.place(o, this.box.querySelectorAll('.patches button')[i]))))
     this.layers.regions = L.layerGroup()
     this.corrections = L.layerGroup().addTo(this.map)
     this.marked = L.layerGroup().addTo(this.map)
     this.map.on('click', e => this.tool ? this.point(e.latlng) : this.pick(e.latlng)).on('mousemove', e => { this.mouse = e.latlng; this.say(e.latlng); this.stretch(e.latlng) })
-      .on('mouseout', () => { this.mouse = null }).on('move zoomend', () => { this.frame(); this.scale(); if (!this.mouse) this.say(this.map.getCenter()) })
+      .on('move zoomend', () => { this.frame(); this.scale(); if (!this.mouse) this.say(this.map.getCenter()) })
     this.bar = make('span')
     panel.append(make('div', {class: 'viewer-bar', 'aria-hidden': true}, this.bar), make('div', {class: 'viewer-cross', 'aria-hidden': true}))
     panel.addEventListener('keydown', e => this.key(e))
+    panel.addEventListener('mouseleave', () => { this.mouse = null })
     for (const o of ['heat', 'regions', 'places']) this.show(o, true)
     new ResizeObserver(() => this.map._container && this.map.invalidateSize({pan: false})).observe(panel)
   }
@@ -166,7 +166,7 @@ export class Viewer {
       o.outline = o.rings.map(r => r.map(([c, r]) => [g.x + c * g.dx, g.y + r * g.dy]))
     })
     this.layers.regions.clearLayers().addLayer(L.polyline(this.found.flatMap(o => o.outline.map(r => [...r, r[0]].map(q => at(...q)))), {color: '#000', weight: 2, smoothFactor: 0, interactive: false}))
-    for (const o of this.found.slice(0, NUMBERS)) this.layers.regions.addLayer(L.marker(at(o.x, o.y), {keyboard: false, title: `Region ${o.number}`, icon: L.divIcon({className: 'viewer-number', html: String(o.number), iconSize: null})}).on('click', () => this.region(o)))
+    for (const o of this.found.slice(0, NUMBERS)) this.layers.regions.addLayer(L.marker(at(o.x, o.y), {keyboard: false, title: `Region ${o.number}`, icon: L.divIcon({className: 'viewer-number', html: `<b>${o.number}</b>`, iconSize: [0, 0]})}).on('click', () => this.region(o)))
     const area = this.found.reduce((sum, o) => sum + o.mm2, 0)
     this.counted.textContent = this.found.length ? `${whole(this.found.length)} region${this.found.length > 1 ? 's' : ''}, ${fixed(area, 3)} mm² from ${short(t)} on${this.found.length > LISTED ? `; the largest ${LISTED} are listed` : ''}` : `No window reaches ${short(t)}: no tumour in the centre of any`
     this.rows.replaceChildren(...this.found.slice(0, LISTED).map(o => {
@@ -295,7 +295,7 @@ export class Viewer {
     this.take(null)
     this.marked.clearLayers()
     this.marked.addLayer(L.polyline([a, b], {color: '#0b57d0', weight: 3, interactive: false}))
-    this.marked.addLayer(L.marker(b, {keyboard: false, interactive: false, icon: L.divIcon({className: 'viewer-length', html: text, iconSize: null})}))
+    this.marked.addLayer(L.marker(b, {keyboard: false, interactive: false, icon: L.divIcon({className: 'viewer-number', html: `<b class="viewer-length">${text}</b>`, iconSize: [0, 0]})}))
     this.told.textContent = `Measured: ${text}`
     this.told.dataset.um = um
   }

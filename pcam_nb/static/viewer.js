@@ -42,12 +42,16 @@ export class Viewer {
     this.rethink()
     this.go(where)
     this.scale()
+    this.say(this.map.getCenter())
     this.map.on('moveend', () => this.moved(this.where()))
     this.box.dataset.ready = 'yes'
     return this
   }
   close() {
+    this.sized?.disconnect()
+    this.map?.stop()
     this.map?.remove()
+    this.map = null
     this.urls.forEach(URL.revokeObjectURL)
     this.box.replaceChildren()
     delete this.box.dataset.ready
@@ -137,7 +141,8 @@ export class Viewer {
     panel.addEventListener('keydown', e => this.key(e))
     panel.addEventListener('mouseleave', () => { this.mouse = null })
     for (const o of ['heat', 'regions', 'places']) this.show(o, true)
-    new ResizeObserver(() => this.map._container && this.map.invalidateSize({pan: false})).observe(panel)
+    this.sized = new ResizeObserver(() => this.map.invalidateSize({pan: false}))
+    this.sized.observe(panel)
   }
   cells(paint) {
     const {cols, rows} = this.about.grid, canvas = make('canvas', {width: cols, height: rows}), x = canvas.getContext('2d'), data = x.createImageData(cols, rows)

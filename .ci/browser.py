@@ -129,7 +129,7 @@ def use_slide(visit, predictor, slide, tmp):
     expect(page.locator('.viewer-cells').first).to_have_css('opacity', '0.9')
     page.locator('.patches button').nth(1).click()
     expect(page.locator('.viewer-told')).to_contain_text('Patch B')
-    page.wait_for_function("document.querySelectorAll('.leaflet-tile-loaded').length > 2")
+    page.wait_for_function("() => document.querySelectorAll('.leaflet-tile-loaded').length > 2")
     names = page.locator('#files button').all_text_contents()
     assert names==sorted(o.name for o in (tmp/'read').iterdir()), names
     number = page.locator('#slide-viewer').get_by_label('Threshold, as a number')

@@ -6,7 +6,7 @@ RUN is the folder of a run. Each control is used, wide and on a phone, in light 
 a count of regions or an outline differs from that of the package, a note is lost, a request leaves the machine, axe finds a fault, or a page is wider than a phone.
 CASES is a folder of slides with bounds and of DICOM, whose tiles have to be in place (default: ../shared/cases/slides, where it is there).
 """
-import argparse, json, os, re, shutil, signal, subprocess, tempfile
+import argparse, json, re, signal, subprocess, tempfile
 from pathlib import Path
 from urllib.parse import parse_qsl
 
@@ -14,12 +14,11 @@ import numpy as np, pandas as pd, shapely
 from PIL import Image
 from playwright.sync_api import expect, sync_playwright
 from scipy import ndimage
-from browser import free_port, PHONE, Visit, WIDE
+from browser import free_port, launch, PHONE, Visit, WIDE
 from pcam_nb.sample_slide import generate_slide
 from pcam_nb.scan import open_file
 from pcam_nb.slide import read_slides
 from pcam_nb.tiles import Pyramid, TILE
-from pcam_nb.worklist import Worklist
 
 THRESHOLDS = (.2,.5,.9,.999)
 
@@ -109,7 +108,7 @@ def use_list(visit, names):
     page.locator('#find').fill('')
     for which in ('open','done','notes','regions','warns','all'): page.locator('#which').select_option(which)
     expect(rows).to_have_count(len(names))
-    page.wait_for_function("[...document.querySelectorAll('#slides img')].slice(0, 3).every(o => o.naturalWidth > 0)")
+    page.wait_for_function("() => [...document.querySelectorAll('#slides img')].slice(0, 3).every(o => o.naturalWidth > 0)")
     page.get_by_role('link', name=f'{names[0]}.tif').click()
     page.locator('#viewer[data-ready]').wait_for()
 
@@ -126,7 +125,7 @@ def use_places(visit, truth):
         page.wait_for_timeout(300)
         o,(mx,my) = page.locator(f'.viewer-number[title="Region {i+1}"] b').bounding_box(),visit.middle()
         assert abs(o['x']+o['width']/2-mx)<=1.5 and abs(o['y']+o['height']/2-my)<=1.5, (o, mx, my) # The number stands in the middle of the map
-    page.wait_for_function("[...document.querySelectorAll('.leaflet-tile-pane .leaflet-tile-loaded')].length > 3")
+    page.wait_for_function("() => [...document.querySelectorAll('.leaflet-tile-pane .leaflet-tile-loaded')].length > 3")
     size = page.evaluate("""() => { const o = [...document.querySelectorAll('.leaflet-tile-pane canvas.leaflet-tile-loaded')].at(-1), d = o.getContext('2d').getImageData(0, 0, 256, 256).data; return d.filter((_, i) => i % 4 === 3 && d[i] === 255).length }""")
     assert size>1000, 'a tile is empty'
     page.mouse.click(*visit.middle()) # What lies under a click is marked in the list
@@ -314,7 +313,6 @@ def use_link(visit, truth):
 
 def use_page(playwright, out, name, size):
     "slide.html, alone: zoom by button, keys and wheel, and nothing is fetched"
-    from browser import launch
     browser = launch(playwright)
     page,asked,faults = browser.new_page(viewport=size),[],[]
     page.on('request', lambda o: asked.append(o.url))

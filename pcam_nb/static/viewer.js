@@ -43,15 +43,16 @@ export class Viewer {
     this.go(where)
     this.scale()
     this.say(this.map.getCenter())
-    this.map.on('moveend', () => this.moved(this.where()))
+    this.map.on('moveend', () => this.map && this.moved(this.where()))
     this.box.dataset.ready = 'yes'
     return this
   }
   close() {
     this.sized?.disconnect()
-    this.map?.stop()
-    this.map?.remove()
+    const map = this.map
     this.map = null
+    map?.stop()
+    map?.remove()
     this.urls.forEach(URL.revokeObjectURL)
     this.box.replaceChildren()
     delete this.box.dataset.ready
@@ -135,7 +136,7 @@ export class Viewer {
     this.corrections = L.layerGroup().addTo(this.map)
     this.marked = L.layerGroup().addTo(this.map)
     this.map.on('click', e => this.tool ? this.point(e.latlng) : this.pick(e.latlng)).on('mousemove', e => { this.mouse = e.latlng; this.say(e.latlng); this.stretch(e.latlng) })
-      .on('move zoomend', () => { this.frame(); this.scale(); if (!this.mouse) this.say(this.map.getCenter()) })
+      .on('move zoomend', () => { if (!this.map) return; this.frame(); this.scale(); if (!this.mouse) this.say(this.map.getCenter()) })
     this.bar = make('span')
     panel.append(make('div', {class: 'viewer-bar', 'aria-hidden': true}, this.bar), make('div', {class: 'viewer-cross', 'aria-hidden': true}))
     panel.addEventListener('keydown', e => this.key(e))

@@ -57,7 +57,7 @@ class ShownSlide:
         self.viewer.set_annotations(dict(type='FeatureCollection', features=moved(shown, *self.origin)))
 
     def corrections(self):
-        "The outlines that are there now, drawn ones and regions that were changed or left, as GeoJSON features for QuPath in px of the scanned area; a label that is no region's is the class, else Tumor"
+        "The outlines that are there now, added ones and regions that were changed or left, as GeoJSON features for QuPath in px of the scanned area; a label that is no region's is the class, else Tumor"
         there = [o for o in moved(self.viewer.annotations['features'], *(-o for o in self.origin)) if o['geometry']['type']=='Polygon']
         close = lambda r: r if r[0]==r[-1] else [*r, r[0]] # jupyter-islide keeps them open
         kind = lambda o: label if (label:=o['properties'].get('label', '')) and not label.startswith('Region ') else 'Tumor'

@@ -64,8 +64,8 @@ class Still:
     def path(self, polygons):
         "Outlines as the path of an SVG, in px of the overview"
         h,w = self.colours.shape[:2]
-        points = lambda ring: zip(*[o*n for o,n in zip(self.at(*np.array(ring.coords).T[:2]), (w,h))])
-        return ''.join('M'+'L'.join(f'{x:.1f} {y:.1f}' for x,y in points(ring))+'z' for o in polygons for ring in (o.exterior, *o.interiors))
+        points = lambda line: zip(*[o*n for o,n in zip(self.at(*np.array(line.coords).T[:2]), (w,h))])
+        return ''.join('M'+'L'.join(f'{x:.1f} {y:.1f}' for x,y in points(line))+'z' for o in polygons for line in (o.exterior, *o.interiors))
 
     def mark(self, text, kind, x, y):
         "A label at a place of the slide"

@@ -13,6 +13,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect, sync_playwright
 from pcam_nb.page import data_uri
 from pcam_nb.infer import Predictor
+from pcam_nb.ood import look
 from pcam_nb.sample_slide import generate_slide
 from pcam_nb.service import example_files
 from pcam_nb.slide import read_slide
@@ -39,9 +40,9 @@ def free_port():
 
 class Visit:
     "A browser at the app"
-    def __init__(self, playwright, address, shots, size, theme='light'):
+    def __init__(self, playwright, address, shots, size, theme='light', touch=False):
         self.browser = launch(playwright)
-        self.context = self.browser.new_context(viewport=size, color_scheme=theme, permissions=['clipboard-read','clipboard-write'])
+        self.context = self.browser.new_context(viewport=size, color_scheme=theme, has_touch=touch, permissions=['clipboard-read','clipboard-write'])
         self.page,self.asked,self.faults,self.shots,self.size,self.theme = self.context.new_page(),[],[],shots,size,theme
         self.page.set_default_timeout(15_000)
         expect.set_options(timeout=15_000)
@@ -120,25 +121,31 @@ def use_slide(visit, predictor, slide, tmp):
     expect(page.locator('#slide-name')).to_contain_text(slide.name)
     page.get_by_role('button', name='Read the slide').click()
     expect(page.locator('#slide-state')).to_be_visible()
-    expect(page.locator('#stage .stage')).to_be_visible(timeout=90_000)
+    page.locator('#slide-viewer[data-ready]').wait_for(timeout=90_000)
     wanted = read_slide(predictor, slide, tmp/'read', progress=False)
-    for o in (f"{wanted['score']:.3f}",f"{wanted['windows']:,}",wanted['metastasis']): expect(page.locator('#summary')).to_contain_text(o)
-    page.locator('#opacity').fill('0.9')
-    expect(page.locator('#layer')).to_have_css('opacity', '0.9')
-    assert page.locator('#mark').is_hidden()
-    page.locator('#places button').nth(1).click()
-    expect(page.locator('#mark')).to_be_visible()
-    names = page.locator('#files button').all_inner_texts()
+    for o in (f"{wanted['score']:.3f}",f"{wanted['windows']:,}",wanted['metastasis'],wanted['resolution']): expect(page.locator('.viewer .about')).to_contain_text(o)
+    expect(page.locator('#viewer-count')).to_contain_text(f"{wanted['regions']} region")
+    page.get_by_label('Opacity of the heatmap').fill('0.9')
+    expect(page.locator('.viewer-cells').first).to_have_css('opacity', '0.9')
+    page.locator('.patches button').nth(1).click()
+    expect(page.locator('.viewer-told')).to_contain_text('Patch B')
+    page.wait_for_function("() => document.querySelectorAll('.leaflet-tile-loaded').length > 2")
+    names = page.locator('#files button').all_text_contents()
     assert names==sorted(o.name for o in (tmp/'read').iterdir()), names
-    number,note = page.locator('#slide-number'),page.locator('#slide-stale')
-    expect(note).to_be_hidden()
+    number = page.locator('#slide-viewer').get_by_label('Threshold, as a number')
     number.fill('0.9')
     number.press('Enter')
-    expect(note).to_contain_text(f'are of the threshold {float(f"{predictor.config.threshold:.4g}"):g}')
-    page.get_by_label(re.compile('default threshold')).nth(1).check()
-    expect(note).to_be_hidden()
+    expect(page.locator('#viewer-count')).to_contain_text('from 0.9')
+    page.get_by_text('Single files').click()
     tiles = visit.download(page.get_by_role('button', name='tiles.csv'))
     assert np.allclose(*[pd.read_csv(o).drop(columns='quality') for o in (tiles, tmp/'read'/'tiles.csv')], atol=1e-4)
+    with zipfile.ZipFile(visit.download(page.get_by_role('button', name='Download all files'))) as z: assert sorted(z.namelist())==names
+    page.reload() # The last results stay at hand
+    page.locator('body[data-ready]').wait_for()
+    visit.open('Slide')
+    page.locator('#earlier button', has_text=slide.name).first.click()
+    page.locator('#slide-viewer[data-ready]').wait_for()
+    expect(page.locator('#viewer-count')).to_contain_text(f"{wanted['regions']} region")
 
 
 def cancel_slide(visit, slide):
@@ -166,13 +173,20 @@ def use_batch(visit, predictor, files, tmp):
     expect(page.locator('#batch-state')).to_contain_text(f'{len(files)} patches', timeout=60_000)
     expect(page.locator('#left-out')).to_contain_text('broken.png')
     p = predictor.predict(np.stack([read_image(o) for o in files]), 8)
-    cell = page.locator('#rows tbody td').nth(1)
+    cell = page.locator('#rows tbody td').nth(2)
     expect(cell).to_have_text(f'{p.max():.4f}')
     page.locator('#order').select_option('low')
     expect(cell).to_have_text(f'{p.min():.4f}')
     sub = pd.read_csv(visit.download(page.get_by_role('button', name='Download submission.csv')), dtype=dict(id=str))
     got = sub.set_index('id').label
     assert set(got.index)=={o.stem for o in files} and np.allclose(got.loc[[o.stem for o in files]], p, atol=1e-6)
+    more,seen = pd.read_csv(visit.download(page.get_by_role('button', name='Download patches.csv')), dtype=dict(id=str)).set_index('id').loc[[o.stem for o in files]],look(predictor.statistics, np.stack([read_image(o) for o in files]))
+    assert np.allclose(more.probability, p, atol=1e-6) and (more.decision==np.where(p>=predictor.config.threshold, 'tumour', 'no tumour in the centre')).all() and set(more.indeterminate)<={'yes','no'}
+    assert (more.out_of_distribution==np.where(seen['unusual'], 'yes', 'no')).all() and np.allclose(more['rank'], seen['rank'], atol=1e-4)
+    page.locator('#order').select_option('high')
+    page.get_by_role('button', name=f'Look at {files[p.argmax()].stem}', exact=True).click() # With its attribution
+    expect(page.locator('#batch-one-said .big')).to_have_text(percent(float(p.max())))
+    expect(page.locator('#batch-one-views img')).to_have_count(2)
 
 
 def read_about(visit):
@@ -186,7 +200,7 @@ def use_wrongly(visit, tmp):
     page = visit.page
     (tmp/'text.png').write_text('no picture')
     for tab,name,button,shown,says in (('Patch','patch',None,'#patch-said .verdict, #patch-views img','not an image'),
-            ('Slide','slide','Read the slide','#stage .stage, #summary tr, #files li, #places button','not a slide or'),
+            ('Slide','slide','Read the slide','#slide-viewer .viewer, #files li','not a slide or'),
             ('Batch','batch','Predict','#rows tbody tr td:text("tumour"), #histogram svg','')):
         visit.open(tab)
         visit.upload(name, tmp/'text.png')
@@ -289,9 +303,9 @@ def main():
                 visit,kind = Visit(playwright, address, shots, size, theme),'phone' if size is PHONE else 'wide'
                 look = lambda state: [(visit.open(o), visit.look(f'{kind}_{o.lower()}_{state}')) for o in TABS]
                 look('empty')
-                use_patch(visit, predictor, files)
                 cancel_slide(visit, tmp/'slide.tif')
                 use_slide(visit, predictor, tmp/'slide.tif', tmp)
+                use_patch(visit, predictor, files)
                 use_batch(visit, predictor, files, tmp)
                 read_about(visit)
                 look('result')

@@ -4,17 +4,15 @@
 
 # %% auto #0
 __all__ = ['MOST_REGION', 'PLAIN', 'TIFFS', 'IN_TIFF', 'LEFT_OUT', 'ONE_FILE', 'Service', 'check_whole', 'check_region',
-           'safe_name', 'enlarge', 'as_bytes', 'answer_slide', 'slide_apart', 'view_size', 'slide_view', 'slide_places',
-           'about', 'example_files']
+           'safe_name', 'enlarge', 'as_bytes', 'answer_slide', 'slide_apart', 'about', 'example_files']
 
 # %% ../nbs/43_service.ipynb #1c4ccda5
-import io, json, math, re, shutil, threading, time
+import io, math, re, threading, time
 from pathlib import Path
 
-import numpy as np
+import numpy as np, pandas as pd
 from PIL import Image
 from fastcore.basics import patch
-from matplotlib import colormaps
 from tqdm import tqdm
 from .card import write_card
 from .core import CENTRE, HERE, need, SIZE
@@ -22,11 +20,11 @@ from .explain import overlay, attribution_methods
 from .image import open_image, SCANS, SUFFIXES
 from .infer import Predictor
 from .ood import look, rank_text, REASONS, tally_text
+from .overview import summary_table
 from .page import data_uri
-from .region import detections
 from .run import Run
-from .scan import is_tiled, Scan
-from .slide import read_slide, summary_table
+from .scan import is_tiled
+from .slide import read_slide
 from .threshold import indeterminate_band, operating_points, target_basis
 from .upload import batch_entries, read_patch
 
@@ -38,6 +36,7 @@ class Service:
         device:str=None, # Where to compute; default: CUDA where there is one
     ):
         self.run,self.device = Run.of(run),device
+        self.name = self.run.path.resolve().name
         self.predictor,self.config = Predictor.load(self.run, device),self.run.config
         chosen = (*self.run.scores,self.run.valid.slide)
         self.points,self.band,self.basis = operating_points(*chosen),indeterminate_band(*chosen),target_basis(chosen[0], chosen[2])
@@ -62,6 +61,12 @@ class Service:
         if (known:=self.predictor.statistics) is None: return dict(unusual=None, rank=None, reason=None, compared=tally_text(None, 'patch')+'.')
         found = {k:v[0].item() for k,v in look(known, x[None]).items()}
         return dict(found, reason=REASONS[found['reason']] if found['unusual'] else None, compared=rank_text(**found))
+
+    def compare_all(self, x):
+        "Of N patches whether each is unlike the training patches: `unusual`, `rank`, `reason`, None where not known"
+        if (known:=self.predictor.statistics) is None: return [dict(unusual=None, rank=None, reason=None)]*len(x)
+        found = look(known, x)
+        return [dict(unusual=bool(u), rank=round(float(r), 5), reason=REASONS[k] if u else None) for u,r,k in zip(found['unusual'], found['rank'], found['reason'])]
 
     def attribution(self, x, method):
         "Attribution map of a patch `x`, 96×96; `method` is one of `methods`"
@@ -155,7 +160,8 @@ def answer_batch(self:Service,
     tta:int=8,            # Test-time augmentation: average over 1, 4 or 8 flips and rotations
     watch=lambda: None,   # Called before each part of the work; what it raises ends it
     read=read_patch,      # Makes a patch of the bytes of an image
-)->dict:                  # What JSON holds: threshold, patches (id, probability, tumour, refer), left_out (id, reason)
+    images:bool=False,    # With each patch as PNG?
+)->dict:                  # What JSON holds: threshold, patches (id, probability, tumour, refer, unusual, rank, reason), left_out (id, reason)
     "What is said of many patches; raises `ValueError` for an upload that can't be taken, or for two images of one name"
     good,bad,threshold = {},[],self.threshold if threshold is None else threshold
     for name,x in batch_entries(files, lambda data: read(data, resize)):
@@ -164,11 +170,14 @@ def answer_batch(self:Service,
         if id in good: raise ValueError(f'Two images are called {id}. Rename one, or ask for them apart')
         if isinstance(x, str): bad.append(dict(id=name, reason=x))
         else: good[id] = x.copy() # Not a view, which would keep the whole image
-    x,p = list(good.values()),[]
+    x,p,unlike = list(good.values()),[],[]
     for i in range(0, len(x), self.predictor.bs):
         watch()
-        with self.alone: p += self.predictor.predict(np.stack(x[i:i+self.predictor.bs]), tta).tolist()
-    rows = [dict(zip(('id','probability','tumour','refer'), (id,o,*self.decide(o, threshold)))) for id,o in zip(good, p)]
+        part = np.stack(x[i:i+self.predictor.bs])
+        with self.alone: p += self.predictor.predict(part, tta).tolist()
+        unlike += self.compare_all(part)
+    rows = [dict(zip(('id','probability','tumour','refer'), (id,o,*self.decide(o, threshold))), **k) for id,o,k in zip(good, p, unlike)]
+    for row,o in zip(rows, x) if images else (): row['image'] = data_uri(as_bytes(o), 'png')
     return dict(threshold=threshold, patches=rows, left_out=bad)
 
 # %% ../nbs/43_service.ipynb #4a503094
@@ -193,59 +202,20 @@ def answer_slide(
     threshold:float=None, # From which probability on a window is called tumour; default: the run's
     max_windows:int=None, # Refuse a slide with more windows
     watch=None,           # See read_slide
-)->dict:                  # What JSON holds: summary, table, files in folder/files, view and places, whose images are in folder/view
+)->dict:                  # What JSON holds: summary, table, places, and files in folder/files
     "Read a slide, or go on where a process was ended; raises `ValueError`, `OSError` or `ImportError` with a reason, and what `watch` raises"
     check_region(file)
-    out,view,file = Path(folder)/'files',Path(folder)/'view',Path(file)
+    out,file = Path(folder)/'files',Path(file)
     job = dict(slide=file.name, mpp=mpp, stride=stride, threshold=threshold)
     summary = read_slide(predictor, file, out, mpp, stride, threshold=threshold, job=job, resume=True, progress=False, max_windows=max_windows, watch=watch)
-    n = summary['windows'] # All are scored; what is left are images
-    scan = Scan(file, mpp, predictor.config.um_per_px, stride, watch and (lambda *_: watch(n, n)))
-    with open_image(out/'heatmap.tif') as im: p = np.array(im)
-    shutil.rmtree(view, ignore_errors=True) # Of one that was ended as it wrote
-    view.mkdir()
-    return dict(summary={k:v for k,v in summary.items() if k!='job'}, table=summary_table(summary).reset_index().to_numpy().tolist(),
-                files=sorted(o.name for o in out.iterdir()), view=slide_view(scan, p, out, view), places=slide_places(scan, p, view))
+    places = pd.read_csv(out/'places.csv')[['x','y','probability']].to_dict('records')
+    return dict(summary={k:v for k,v in summary.items() if k!='job'}, table=summary_table(summary).reset_index().to_numpy().tolist(), files=sorted(o.name for o in out.iterdir()), places=places)
 
 # %% ../nbs/43_service.ipynb #b1c8e2ea
 def slide_apart(watch, run, device, file, folder, options):
     "`answer_slide` in a process of its own"
     tqdm.set_lock(threading.RLock()) # Not one between processes, which a process that is ended leaves behind
     return answer_slide(Predictor.load(run, device), file, folder, watch=watch, **options)
-
-def view_size(scan):
-    "Px of the grid for one of the image on the page, and the height and width that it shows, in px of the grid"
-    f = -(-max(scan.size)//1400)
-    return f, [n//f*f for n in scan.size]
-
-def slide_view(scan, p, out, folder):
-    "Write slide.jpg and heat.png into `folder`; where the heatmap lies on the slide, as fractions of its width and height, and the outlines of the regions"
-    (f,(h,w)),edge = view_size(scan),(SIZE-scan.stride)/2
-    colour = np.uint8(255*np.dstack([colormaps['turbo'](np.nan_to_num(p))[...,:3], np.where(np.isnan(p), 0, .25+.75*np.nan_to_num(p))]))
-    (folder/'slide.jpg').write_bytes(as_bytes(scan.overview(f).clip(0, 255).astype(np.uint8), 'jpeg', quality=85))
-    (folder/'heat.png').write_bytes(as_bytes(colour))
-    heat = [edge/w, edge/h, scan.stride*p.shape[1]/w, scan.stride*p.shape[0]/h]
-    return dict(width=w, height=h, heat=dict(zip(('left','top','width','height'), heat)), outlines=_outlines(scan, out))
-
-def _to_grid(scan, x, y):
-    "Points of the slide, px of its first level, in px of the grid"
-    (y0,x0),(y1,x1) = scan.to_slide(0, 0),scan.to_slide(1, 1)
-    return (np.asarray(x)-x0)/(x1-x0), (np.asarray(y)-y0)/(y1-y0)
-
-def _outlines(scan, out):
-    "The regions of a slide as the path of an SVG, in px of the grid"
-    rings = [r for o in json.loads((Path(out)/'regions.geojson').read_text())['features'] for r in o['geometry']['coordinates']]
-    return ''.join('M'+'L'.join(f'{a:.0f} {b:.0f}' for a,b in zip(*_to_grid(scan, *np.array(r).T)))+'z' for r in rings)
-
-def slide_places(scan, p, folder, most=12):
-    "Write the most suspicious patches into `folder`; for each the image, its probability, and its middle, in px of the slide and as fractions of the view"
-    h,w = view_size(scan)[1]
-    rows = []
-    for i,o in enumerate(detections(scan, p, least=0, most=most).itertuples()):
-        (folder/f'place_{i}.png').write_bytes(as_bytes(enlarge(scan.window(o.row, o.col), 3)))
-        rows.append(dict(image=f'place_{i}.png', probability=float(o.probability), x=float(o.x), y=float(o.y),
-                         left=(o.col*scan.stride+SIZE/2)/w, top=(o.row*scan.stride+SIZE/2)/h))
-    return rows
 
 # %% ../nbs/43_service.ipynb #fa2d3475
 def about(

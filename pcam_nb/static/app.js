@@ -1,49 +1,18 @@
 // The page of pcam_app. It asks the interface that programs ask; every answer belongs to this tab's session.
-const $ = id => document.getElementById(id)
-const session = [...crypto.getRandomValues(new Uint8Array(24))].map(o => o.toString(16).padStart(2, '0')).join('')
+import {$, make, fixed, short, save, wait, asking} from './tools.js'
+import {Viewer} from './viewer.js'
+
 let run = null
-
-// Elements: make('p', {class: 'a', text: 'b', onclick: f}, child, …)
-function make(name, attributes = {}, ...children) {
-  const svg = ['svg', 'path', 'rect', 'circle', 'text', 'line', 'title'].includes(name)
-  const o = svg ? document.createElementNS('http://www.w3.org/2000/svg', name) : document.createElement(name)
-  for (const [k, v] of Object.entries(attributes)) {
-    if (k === 'text') o.textContent = v
-    else if (k.startsWith('on')) o.addEventListener(k.slice(2), v)
-    else if (v !== null && v !== false) o.setAttribute(k, v === true ? '' : v)
-  }
-  o.append(...children)
-  return o
-}
-const fixed = (p, n = 3) => p.toFixed(n)
+const kept = (key, make) => { try { return sessionStorage[key] ||= make() } catch { return make() } } // A page in a frame may not keep anything
+const session = kept('session', () => [...crypto.getRandomValues(new Uint8Array(24))].map(o => o.toString(16).padStart(2, '0')).join(''))
 const percent = p => p < .001 ? 'below 0.1 %' : p > .999 ? 'above 99.9 %' : `${(100 * p).toFixed(1)} %`
-const short = t => String(Number(t.toPrecision(4)))
 const refers = p => run.band.low <= p && p < run.band.high
-
-// Asking the server. What is wrong comes back as one sentence.
-async function ask(path, options = {}) {
-  let answer
-  try { answer = await fetch(path, {...options, headers: {'X-Session': session}}) }
-  catch (e) {
-    if (e.name === 'AbortError') throw e
-    throw new Error('The server can’t be reached. Is it still running?')
-  }
-  if (answer.ok) return answer
-  let said = `The server answers ${answer.status}`
-  try { said = (await answer.json()).error || said } catch { /* No JSON: a proxy's page */ }
-  throw new Error(said)
-}
-const query = o => '?' + new URLSearchParams(Object.entries(o).filter(([, v]) => v !== null && v !== ''))
+const ask = (path, options = {}) => asking(path, {...options, headers: {'X-Session': session}})
+const query = o => '?' + new URLSearchParams(Object.entries({...o, run: run.run}).filter(([, v]) => v !== null && v !== ''))
 function tooLarge(files, what) {
   const n = files.reduce((sum, o) => sum + o.size, 0), most = run.max_bytes[what]
   if (n > most) throw new Error(`${(n / 2 ** 20).toFixed(0)} MB are more than the ${(most / 2 ** 20).toFixed(0)} MB that this server takes`)
 }
-function save(blob, name) {
-  const url = URL.createObjectURL(blob)
-  make('a', {href: url, download: name}).click()
-  setTimeout(() => URL.revokeObjectURL(url), 10000)
-}
-
 // Tabs
 const tabs = [...document.querySelectorAll('[role=tab]')]
 function open(tab, focus = false) {
@@ -53,6 +22,7 @@ function open(tab, focus = false) {
     o.tabIndex = on ? 0 : -1
     $(o.getAttribute('aria-controls')).hidden = !on
   }
+  document.body.classList.toggle('wide', tab.id === 'tab-slide')
   if (focus) tab.focus()
 }
 for (const [i, tab] of tabs.entries()) {
@@ -207,24 +177,24 @@ class Patch extends Asking {
 }
 
 const duration = s => s < 1 ? 'less than a second' : s < 90 ? `${Math.round(s)} s` : s < 5400 ? `${Math.round(s / 60)} min` : `${(s / 3600).toFixed(1)} h`
-const wait = ms => new Promise(done => setTimeout(done, ms))
 
 class Slide extends Asking {
   constructor() {
     super('slide')
-    this.file = this.id = this.read_at = null
-    this.urls = []
-    this.threshold = thresholdControl('slide', () => this.stale())
+    this.file = this.id = this.viewer = this.shown = null
+    this.threshold = thresholdControl('slide', () => {})
     takeFiles('slide', files => this.choose(files[0]))
     for (const o of ['slide-mpp', 'slide-stride']) $(o).addEventListener('input', () => this.begin()) // What was read, or is, is of another size
     $('slide-start').addEventListener('click', () => this.read())
     $('slide-cancel').addEventListener('click', () => { this.begin(); $('slide-hint').textContent = 'Cancelled.' })
-    $('opacity').addEventListener('input', () => this.fade())
+    $('slide-zip').addEventListener('click', () => this.download('zip', `${this.shown.name.replace(/\.[^.]*$/, '')}.zip`))
     addEventListener('pagehide', () => this.forget())
+    setInterval(() => this.earlier().catch(() => {}), 60000) // Which keeps them
     this.clear()
+    this.earlier().catch(() => {})
   }
   begin() { this.forget(); return super.begin() }
-  forget() { // The server ends what nobody waits for
+  forget() { // The server ends what nobody waits for; what is done stays at hand
     if (this.id) fetch(`api/slides/${this.id}`, {method: 'DELETE', headers: {'X-Session': session}, keepalive: true}).catch(() => {})
     this.id = null
   }
@@ -232,13 +202,12 @@ class Slide extends Asking {
     super.clear()
     $('slide-progress').hidden = $('slide-found').hidden = true
     $('slide-hint').hidden = false
-    $('slide-hint').textContent = 'The heatmap appears here.'
-    for (const o of ['stage', 'places', 'files']) $(o).replaceChildren()
-    $('summary').tBodies[0].replaceChildren()
-    this.urls.forEach(URL.revokeObjectURL)
-    this.urls = []
-    this.read_at = null
-    this.stale()
+    $('slide-hint').textContent = 'The slide with its heatmap appears below.'
+    $('files').replaceChildren()
+    this.viewer?.close()
+    this.viewer = this.shown = null
+    this.mark()
+    $('slide-inputs').open = true
     $('slide-start').disabled = false
   }
   choose(file) {
@@ -260,6 +229,7 @@ class Slide extends Asking {
       $('slide-start').disabled = true
       this.progress('Uploading …')
       let job = await (await ask(`api/slides${how}`, {method: 'POST', body: this.file, signal: now.signal})).json()
+      if (this.now !== now) return fetch(`api/slides/${job.id}`, {method: 'DELETE', headers: {'X-Session': session}}) // Cancelled as it arrived
       this.id = job.id
       while (['waiting', 'working'].includes(job.state)) {
         this.progress(this.says(job), job.done, job.windows)
@@ -267,6 +237,7 @@ class Slide extends Asking {
         job = await (await ask(`api/slides/${job.id}`, {signal: now.signal})).json()
       }
       if (job.state !== 'done') throw new Error(job.error || 'The server has ended the work')
+      if (this.now === now) this.id = null
       await this.show(job, now)
     } catch (e) { this.fail(e, now) }
   }
@@ -282,51 +253,34 @@ class Slide extends Asking {
     if ($('slide-state').textContent !== text) $('slide-state').textContent = text
     total ? ($('slide-bar').max = total, $('slide-bar').value = done) : $('slide-bar').removeAttribute('value')
   }
-  async url(job, kind, name, now) {
-    const blob = await (await ask(`api/slides/${job.id}/${kind}/${encodeURIComponent(name)}`, {signal: now.signal})).blob()
-    this.urls.push(URL.createObjectURL(blob))
-    return this.urls.at(-1)
-  }
   async show(job, now) {
-    const images = ['slide.jpg', 'heat.png', ...job.places.map(o => o.image)]
-    const urls = await Promise.all(images.map(o => this.url(job, 'view', o, now)))
-    if (this.now !== now) return
-    const [slide, heat, ...places] = urls
-    this.stage(job.view, slide, heat)
-    job.places.forEach((o, i) => $('places').append(make('button', {class: 'thumb', 'aria-pressed': 'false', onclick: e => this.mark(o, e.currentTarget)},
-      make('img', {src: places[i], alt: ''}), make('span', {text: `${fixed(o.probability)} at ${Math.round(o.x)}, ${Math.round(o.y)}`}))))
-    for (const [label, value] of job.table) $('summary').tBodies[0].append(make('tr', {}, make('th', {scope: 'row', text: label}), make('td', {text: value})))
-    for (const o of job.files) $('files').append(make('li', {}, make('button', {text: o, onclick: () => this.download(job, o)})))
     $('slide-progress').hidden = $('slide-hint').hidden = true
-    $('slide-found').hidden = $('slide-start').disabled = false
-    this.read_at = job.summary.threshold
-    this.stale()
+    $('slide-found').hidden = $('slide-start').disabled = $('slide-inputs').open = false
+    const viewer = new Viewer($('slide-viewer'), {ask: (path, options) => ask(`api/slides/${job.id}/${path}`, options)})
+    this.viewer = viewer
+    this.shown = job
+    $('slide-title').textContent = job.name
+    for (const o of job.files) $('files').append(make('li', {}, make('button', {text: o, onclick: () => this.download(`files/${encodeURIComponent(o)}`, o)})))
+    await viewer.open()
+    if (this.now !== now) viewer.close()
+    else await this.earlier()
   }
-  stale() { // Regions and summary are of the threshold that they were read with
-    $('slide-stale').hidden = !this.read_at || this.read_at === this.threshold()
-    $('slide-stale').textContent = `Regions and summary are of the threshold ${this.read_at ? short(this.read_at) : ''}. Read the slide again for another`
+  // Results of this session, which can be opened again
+  async earlier() {
+    const jobs = (await (await ask('api/slides')).json()).filter(o => o.state === 'done').reverse()
+    $('slide-earlier').hidden = !jobs.length
+    $('earlier').replaceChildren(...jobs.map(o => make('li', {}, make('button', {text: run.runs.length > 1 ? `${o.name} (${o.run})` : o.name, 'data-id': o.id, onclick: () => this.again(o.id)}))))
+    this.mark()
   }
-  async download(job, name) {
-    try { save(await (await ask(`api/slides/${job.id}/files/${encodeURIComponent(name)}`)).blob(), name) }
+  mark() { for (const o of $('earlier').querySelectorAll('button')) o.setAttribute('aria-pressed', o.dataset.id === this.shown?.id) }
+  async again(id) {
+    const now = this.begin()
+    try { await this.show(await (await ask(`api/slides/${id}`, {signal: now.signal})).json(), now) }
+    catch (e) { this.fail(e, now); this.earlier().catch(() => {}) }
+  }
+  async download(path, name) {
+    try { save(await (await ask(`api/slides/${this.shown.id}/${path}`)).blob(), name) }
     catch (e) { $('slide-error').textContent = e.message; $('slide-error').hidden = false }
-  }
-  stage(view, slide, heat) {
-    const over = make('img', {src: heat, alt: 'Probability of tumour over the slide'})
-    for (const k of ['left', 'top', 'width', 'height']) over.style[k] = `${100 * view.heat[k]}%`
-    const mark = make('div', {class: 'mark', id: 'mark', hidden: true})
-    const box = make('div', {class: 'stage'}, make('img', {src: slide, alt: 'The slide'}), make('div', {class: 'layer', id: 'layer'}, over,
-      make('svg', {viewBox: `0 0 ${view.width} ${view.height}`, 'aria-hidden': 'true'}, make('path', {d: view.outlines, 'vector-effect': 'non-scaling-stroke'}))), mark)
-    box.style.aspectRatio = `${view.width} / ${view.height}`
-    box.style.maxWidth = `min(100%, calc(75vh * ${view.width / view.height}))`
-    $('stage').replaceChildren(box)
-    this.fade()
-  }
-  fade() { if ($('layer')) $('layer').style.opacity = $('opacity').value }
-  mark(place, button) {
-    for (const o of $('places').children) o.setAttribute('aria-pressed', o === button)
-    $('mark').style.left = `${100 * place.left}%`
-    $('mark').style.top = `${100 * place.top}%`
-    $('mark').hidden = false
   }
 }
 
@@ -344,14 +298,16 @@ class Batch extends Asking {
     $('batch-resize').addEventListener('change', () => this.begin())
     $('batch-start').addEventListener('click', () => this.predict())
     $('order').addEventListener('change', () => this.show())
+    $('details').addEventListener('click', () => this.csv())
     $('submission').addEventListener('click', () =>
       save(new Blob([['id,label', ...this.seen.patches.map(o => `${cell(o.id)},${o.probability.toFixed(6)}`), ''].join('\n')], {type: 'text/csv'}), 'submission.csv'))
     this.clear()
   }
   clear() {
     super.clear()
-    this.seen = null
-    $('batch-found').hidden = true
+    this.seen = this.one = null
+    $('batch-found').hidden = $('batch-one').hidden = true
+    this.chosen = null
     $('batch-state').textContent = 'The table appears here.'
     $('batch-start').disabled = false
     for (const o of ['left-out', 'histogram']) $(o).replaceChildren()
@@ -372,7 +328,7 @@ class Batch extends Asking {
       this.files.forEach(o => body.append('files', o, o.name))
       $('batch-state').textContent = 'The network is looking at them …'
       $('batch-start').disabled = true
-      const seen = await (await ask(`api/batch${query({resize: $('batch-resize').checked})}`, {method: 'POST', body, signal: now.signal})).json()
+      const seen = await (await ask(`api/batch${query({resize: $('batch-resize').checked, images: true})}`, {method: 'POST', body, signal: now.signal})).json()
       if (this.now !== now) return
       this.seen = seen
       $('batch-start').disabled = false
@@ -387,9 +343,40 @@ class Batch extends Asking {
     $('batch-state').textContent = `${rows.length.toLocaleString('en')} patches, ${rows.filter(o => o.probability >= t).length.toLocaleString('en')} of them called tumour at ${short(t)}.`
     $('left-out').replaceChildren(...bad.length ? [make('p', {text: `${bad.length} left out:`}), make('ul', {}, ...bad.slice(0, 50).map(o => make('li', {text: `${o.id}: ${o.reason}`})))] : [])
     $('histogram').replaceChildren(...rows.length ? [histogram(rows.map(o => o.probability), t)] : [])
-    $('rows').tBodies[0].replaceChildren(...rows.map(o => make('tr', {}, make('td', {text: o.id}), make('td', {text: fixed(o.probability, 4)}),
-      make('td', {text: o.probability >= t ? 'tumour' : 'no tumour'}), make('td', {text: refers(o.probability) ? 'refer to a pathologist' : ''}))))
+    $('rows').tBodies[0].replaceChildren(...rows.map(o => make('tr', {'aria-selected': o.id === this.chosen},
+      make('td', {}, make('button', {'aria-label': `Look at ${o.id}`, onclick: () => this.look(o)}, make('img', {src: o.image, alt: '', loading: 'lazy'}))), make('td', {text: o.id}), make('td', {text: fixed(o.probability, 4)}),
+      make('td', {text: this.called(o, t)}), make('td', {text: refers(o.probability) ? 'refer to a pathologist' : ''}), make('td', {text: o.unusual ? `no: ${o.reason}` : o.unusual === null ? 'not known' : 'yes'}))))
     $('batch-found').hidden = false
+    if (this.one) this.verdict()
+  }
+  called(o, t) { return o.probability >= t ? 'tumour' : 'no tumour in the centre' }
+  // A patch with its attribution: it is asked for again as the network has seen it
+  async look(o) {
+    const now = this.now
+    this.chosen = o.id
+    this.one = null
+    this.show()
+    $('batch-one').hidden = false
+    $('batch-one-name').textContent = o.id
+    $('batch-one-said').replaceChildren(make('p', {text: 'The network is looking at it …'}))
+    $('batch-one-views').replaceChildren()
+    try {
+      const body = new FormData(), bytes = Uint8Array.from(atob(o.image.split(',')[1]), c => c.charCodeAt(0))
+      body.append('file', new Blob([bytes], {type: 'image/png'}), 'patch.png')
+      const seen = await (await ask(`api/patch${query({images: true, attribution: document.querySelector('[name=method]:checked').value})}`, {method: 'POST', body, signal: now?.signal})).json()
+      if (this.now !== now || this.chosen !== o.id) return
+      this.one = seen
+      this.verdict()
+      const shown = {patch: 'What the label looks at: the centre', attribution: 'Attribution: what speaks for tumour (red) and against it (blue)'}
+      $('batch-one-views').replaceChildren(...Object.entries(seen.images).map(([k, src]) => make('figure', {}, make('figcaption', {text: shown[k]}), make('img', {src, alt: k === 'patch' ? 'The patch, its centre outlined' : 'The patch with the attribution map over it'}))))
+      $('batch-one').scrollIntoView({block: 'nearest'})
+    } catch (e) { if (this.chosen === o.id && e.name !== 'AbortError') $('batch-one-said').replaceChildren(make('p', {class: 'error', role: 'alert', text: e.message})) }
+  }
+  verdict() { $('batch-one-said').replaceChildren(verdict(this.one, this.threshold())) }
+  csv() {
+    const t = this.threshold(), known = o => o.unusual === null ? '' : o.unusual ? 'yes' : 'no'
+    const rows = this.seen.patches.map(o => [cell(o.id), o.probability.toFixed(6), this.called(o, t), refers(o.probability) ? 'yes' : 'no', known(o), o.rank ?? '', cell(o.reason || '')].join(','))
+    save(new Blob([['id,probability,decision,indeterminate,out_of_distribution,rank,reason', ...rows, ''].join('\n')], {type: 'text/csv'}), 'patches.csv')
   }
 }
 function histogram(p, t) {
@@ -405,8 +392,13 @@ function histogram(p, t) {
 }
 
 async function start() {
-  try { run = await (await ask('api/run')).json() }
+  const wanted = kept('run', () => '')
+  try { run = await (await ask(`api/run${wanted ? `?${new URLSearchParams({run: wanted})}` : ''}`).catch(() => ask('api/run'))).json() }
   catch (e) { $('broken').textContent = e.message; $('broken').hidden = false; return }
+  $('runs').hidden = run.runs.length < 2
+  $('run').append(...run.runs.map(o => make('option', {value: o.name, text: o.model})))
+  $('run').value = run.run
+  $('run').addEventListener('change', () => { sessionStorage.run = $('run').value; location.reload() })
   $('slide-file').accept = run.slides.join(',')
   $('patch-file').accept = run.images.join(',')
   $('batch-file').accept = [...run.images, '.zip'].join(',')

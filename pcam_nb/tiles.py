@@ -106,7 +106,7 @@ def survey(
     if table is None: label,far = np.full(len(row), 0 if how.unannotated=='normal' else -1, np.int8),np.ones(len(row), bool)
     else: label,far = _labelled(scan, row, col, wanted, table, how)
     top,left = scan.to_slide(row*how.stride, col*how.stride)
-    found = pd.DataFrame(dict(row=row, col=col, x=left.round(1), y=top.round(1), label=label, far=far, quality=window_flags(colours, mask, row, col, how.stride)))
+    found = pd.DataFrame(dict(row=row, col=col, x=left.round(1), y=top.round(1), label=label, far=far, quality=window_flags(colours, mask, row, col, how.stride, how.tissue=='saturation')))
     found = found[(label>=0) | (table is None)]
     if how.quality=='exclude': found = found[found.quality=='']
     about = dict(slide=slide_name(slide), outlines=file.name if file else '', tissue_mm2=round(float(mask.sum())*CELL**2*math.prod(scan.um)/1e6, 2),

@@ -123,6 +123,7 @@ def measure_memory(path, out):
 import sys, threading
 sys.path.insert(0, {str(HERE)!r})
 from common import own_memory
+from pcam_nb.cutting import cut_tiles
 from pcam_nb.tiles import Tiling
 seen,over = [own_memory()],threading.Event()
 watch = threading.Thread(target=lambda: [seen.append(own_memory()) for _ in iter(lambda: over.wait(.05), True)])

@@ -126,7 +126,7 @@ from common import own_memory
 from pcam_nb.cutting import cut_tiles
 from pcam_nb.tiles import Tiling
 seen,over = [own_memory()],threading.Event()
-watch = threading.Thread(target=lambda: [seen.append(own_memory()) for _ in iter(lambda: over.wait(.05), True)])
+watch = threading.Thread(target=lambda: [seen.append(own_memory()) for _ in iter(lambda: over.wait(.05), True)], daemon=True)
 watch.start()
 cut_tiles([{str(path)!r}], None, {str(out)!r}, Tiling(unannotated='normal', per_slide=20000), workers=1, progress=False)
 over.set()

@@ -12,7 +12,7 @@ from common import arguments, finish, HERE
 import numpy as np, openslide, pandas as pd
 from pcam_nb.annotation import read_outlines, write_asap
 from pcam_nb.core import in_processes, UM_PER_PX
-from pcam_nb.sample_slide import generate_slide, SlidePlan, slide_strips, write_pyramid
+from pcam_nb.sample_slide import generate_slide, write_pyramid
 from pcam_nb.scan import CELL, Scan, tissue_mask
 from pcam_nb.tiles import cut_windows
 from pcam_nb.tissue import windows_with_tissue
@@ -123,9 +123,10 @@ def measure_memory(path, out):
 import sys, threading
 sys.path.insert(0, {str(HERE)!r})
 from common import own_memory
+from pcam_nb.cutting import cut_tiles
 from pcam_nb.tiles import Tiling
 seen,over = [own_memory()],threading.Event()
-watch = threading.Thread(target=lambda: [seen.append(own_memory()) for _ in iter(lambda: over.wait(.05), True)])
+watch = threading.Thread(target=lambda: [seen.append(own_memory()) for _ in iter(lambda: over.wait(.05), True)], daemon=True)
 watch.start()
 cut_tiles([{str(path)!r}], None, {str(out)!r}, Tiling(unannotated='normal', per_slide=20000), workers=1, progress=False)
 over.set()
@@ -136,9 +137,12 @@ print(max(seen))
 
 
 def large_slides(tmp, side):
-    "Two large synthetic slides: one at 10×, and one whose pixels say 20×, so that it is resampled"
-    plan = SlidePlan(side, side, (side*2e-4,))
-    for name,mpp in (('10x',UM_PER_PX), ('20x',.499)): write_pyramid(tmp/f'{name}.tif', slide_strips(plan, plan.shapes()), (side,side,3), mpp)
+    "Two large slides, tissue from edge to edge, of one synthetic piece: one at 10×, and one whose pixels say 20×, so that it is resampled"
+    generate_slide(tmp/'piece.tif', 3000, 3000, (.6,), seed=1, progress=False)
+    piece = Scan(tmp/'piece.tif').file.read(0, 988, 988, 1024, 1024)
+    for name,mpp in (('10x',UM_PER_PX), ('20x',.499)):
+        strips = (np.tile(piece[i%1024:i%1024+512], (1, side//1024+1, 1))[:min(512, side-i),:side] for i in range(0, side, 512))
+        write_pyramid(tmp/f'{name}.tif', strips, (side,side,3), mpp)
     return tmp/'10x.tif', tmp/'20x.tif'
 
 
@@ -157,7 +161,7 @@ def rates(args, tmp):
 
 
 def main():
-    args = arguments(__doc__, 0, slide='', slides=20, others=10, side=2400, per_slide=120, hard_per_slide=100, epochs=8, most=1500, large=12000, name='', only='')
+    args = arguments(__doc__, 0, slide='', slides=20, others=10, side=2400, per_slide=120, hard_per_slide=100, epochs=8, most=1500, large=16000, name='', only='')
     for name,f in dict(circle=circle, speed=rates).items():
         if args.only not in ('',name): continue
         with tempfile.TemporaryDirectory() as tmp: rows,more = f(args, Path(tmp))

@@ -105,7 +105,7 @@ def choose_all(files, folder, how, predictor=None, progress=True):
 
 def _hard_of(predictor, file, name, folder, how):
     "The windows of a slide where a run is most wrong, whose probabilities are kept in the `folder`"
-    found,kept = read_found(folder, name, columns=['row','col','label','far']),folder/'score'/f'{name}.npy'
+    found,kept = read_found(folder, name, columns=['row','col','label','far','deep']),folder/'score'/f'{name}.npy'
     if not kept.is_file(): save_array(kept, score_windows(predictor, file, found, how).astype(np.float32))
     return hard_windows(found, read_array(kept, np.float32, (len(found),)), predictor.config.threshold, how)
 

@@ -92,7 +92,7 @@ def survey(
     slide:Path,           # Its file
     annotations,          # Folder of outlines, or None
     how:Tiling,
-):                        # DataFrame of windows: row, col, x, y (px of the slide), label (1, 0, -1 unlabelled), far (from tumour), quality; and what is told of the slide, with an overview
+):                        # DataFrame of windows: row, col, x, y (px of the slide), label (1, 0, -1 unlabelled), far (from tumour), deep (their middle is tumour), quality; and what is told of the slide, with an overview
     "All windows of a slide that may be cut; raises `ValueError` with a reason"
     check_parts(slide)
     scan,notes = open_slide(slide, how),[]
@@ -103,10 +103,10 @@ def survey(
     wanted = windows_with_tissue(mask, how.stride)
     row,col = np.nonzero(wanted)
     if not len(row): raise ValueError('no tissue is to be seen')
-    if table is None: label,far = np.full(len(row), 0 if how.unannotated=='normal' else -1, np.int8),np.ones(len(row), bool)
-    else: label,far = _labelled(scan, row, col, wanted, table, how)
+    if table is None: label,far,deep = np.full(len(row), 0 if how.unannotated=='normal' else -1, np.int8),np.ones(len(row), bool),np.zeros(len(row), bool)
+    else: label,far,deep = _labelled(scan, row, col, wanted, table, how)
     top,left = scan.to_slide(row*how.stride, col*how.stride)
-    found = pd.DataFrame(dict(row=row, col=col, x=left.round(1), y=top.round(1), label=label, far=far, quality=window_flags(colours, mask, row, col, how.stride)))
+    found = pd.DataFrame(dict(row=row, col=col, x=left.round(1), y=top.round(1), label=label, far=far, deep=deep, quality=window_flags(colours, mask, row, col, how.stride, how.tissue=='saturation')))
     found = found[(label>=0) | (table is None)]
     if how.quality=='exclude': found = found[found.quality=='']
     about = dict(slide=slide_name(slide), outlines=file.name if file else '', tissue_mm2=round(float(mask.sum())*CELL**2*math.prod(scan.um)/1e6, 2),
@@ -114,13 +114,14 @@ def survey(
     return found, about, show_survey(scan, colours, table, found)
 
 def _labelled(scan, row, col, wanted, table, how):
-    "Labels of the windows of an annotated slide, -2 for those left out, and which are far from tumour"
+    "Labels of the windows of an annotated slide, -2 for those left out; which are far from tumour; and whose middle is tumour"
     area = tumour_area(table)
     check_on_tissue(scan, area, wanted)
     label,boxes = window_labels(scan, row, col, table, how.outside),centre_boxes(scan, row, col)
     shapely = shapely_of(area)
     far = ~shapely.dwithin(area, shapely.box(*boxes.T), how.apart*1000/min(scan.mpp))
-    return np.where(label<0, -2, label), far
+    y,x = scan.to_slide(row*scan.stride+SIZE/2, col*scan.stride+SIZE/2)
+    return np.where(label<0, -2, label), far, shapely.contains_xy(area, x, y)
 
 # %% ../nbs/34_tiles.ipynb #6823512e
 def show_survey(scan, colours, table, found, side=360):
@@ -184,14 +185,14 @@ def spread_out(row, col, order, most, stride):
     return np.array(out, int)
 
 def hard_windows(
-    found:pd.DataFrame, # Windows of a slide: row, col, label, far
+    found:pd.DataFrame, # Windows of a slide: row, col, label, far, deep
     p:np.ndarray,       # Their probabilities by a run, N
     threshold:float,    # From which on they are called tumour
     how:Tiling,
 )->dict:                # 'false positive', 'missed': numbers of windows, the worst first
     "Where a run is most wrong"
     row,col = found.row.to_numpy(),found.col.to_numpy()
-    wrong = {'false positive':(found.label==0) & found.far & (p>=threshold), 'missed':(found.label==1) & (p<threshold)}
+    wrong = {'false positive':(found.label==0) & found.far & (p>=threshold), 'missed':(found.label==1) & found.deep & (p<threshold)}
     order = {k:at[np.argsort(s*p[at], kind='stable')] for (k,v),s in zip(wrong.items(), (-1,1)) for at in [np.flatnonzero(v)]}
     return {k:spread_out(row, col, v, how.hard_per_slide, how.stride) for k,v in order.items()}
 

@@ -77,8 +77,12 @@ def dense_cells(colours, mask):
     if not mask.any(): return np.zeros_like(mask)
     return mask & (ndimage.uniform_filter(density, 5)>FOLD*np.median(density[mask]))
 
-def ink_cells(colours):
-    "Cells with ink of a pen, bool"
+def ink_cells(
+    colours:np.ndarray,   # Overview with squares of 8 px
+    mask:np.ndarray=None, # What tissue_mask has left of it, which saves looking for the ink again
+)->np.ndarray:            # bool
+    "Cells with ink of a pen"
+    if mask is not None: return (saturation(colours)>=SATURATION) & ~mask
     out,rows,around = np.zeros(colours.shape[:2], bool),256,32 # At once, it would take much memory
     for i in range(0, len(colours), rows):
         skip = min(i, around)
@@ -93,10 +97,11 @@ def window_flags(
     row:np.ndarray,     # Of windows, N
     col:np.ndarray,
     stride:int=32,      # px from window to window
+    plain:bool=False,   # Is the tissue what tissue_mask gives by default?
 )->np.ndarray:          # Text, N: '', 'dense' (half of the centre), or 'ink' (a tenth of the window)
     "What the overview says against windows"
     out = np.full(len(row), '', object)
-    for name,cells,(a,b),least in (('ink',ink_cells(colours),(0,SIZE),.1), ('dense',dense_cells(colours, mask),(CENTRE.start,CENTRE.stop),.5)):
+    for name,cells,(a,b),least in (('ink',ink_cells(colours, mask if plain else None),(0,SIZE),.1), ('dense',dense_cells(colours, mask),(CENTRE.start,CENTRE.stop),.5)):
         sums = np.pad(cells, ((1,0),(1,0))).astype(np.int32).cumsum(0).cumsum(1)
         (t,l),(d,r) = [[(np.asarray(o)*stride+k)//CELL for o in (row,col)] for k in (a,b)]
         part = (sums[d,r]-sums[t,r]-sums[d,l]+sums[t,l])/((b-a)//CELL)**2
@@ -114,11 +119,12 @@ def listed_windows(
     mask:np.ndarray,    # Tissue, bool
     stride:int=32,      # px from window to window
     quality:str='flag', # 'flag', or 'exclude': without those that are listed
+    plain:bool=False,   # Is the tissue what tissue_mask gives by default?
 )->tuple:               # Windows to look at, rows×cols bool; and what is listed of them, rows×cols, text
     "Windows with tissue, and what the overview says against them"
     wanted = windows_with_tissue(mask, stride)
     flags = np.full(wanted.shape, '', object)
-    flags[wanted] = window_flags(colours, mask, *np.nonzero(wanted), stride)
+    flags[wanted] = window_flags(colours, mask, *np.nonzero(wanted), stride, plain)
     return wanted & ((flags=='') | (quality!='exclude')), flags
 
 # %% ../nbs/32_tissue.ipynb #6a631326

@@ -143,7 +143,7 @@ def open_one(file):
     elif file.name=='log.txt': assert all(o[:4].isdigit() for o in file.read_text().splitlines())
     elif file.suffix=='.npy': np.load(file, mmap_mode='r', allow_pickle=False)
     elif file.suffix=='.tif': tifffile.imread(file)
-    elif file.suffix=='.png': Image.open(file).load()
+    elif file.suffix in ('.png','.jpg'): Image.open(file).load()
     elif file.suffix=='.html': assert file.read_text().rstrip().endswith('</html>')
     else: raise ValueError('no reader')
 

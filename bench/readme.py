@@ -19,6 +19,7 @@ SECTIONS = [
      'And the memory of cutting. The core was shared with other work, so compare ratios.'),
     ('tissue', 'Tissue and ink', 'Windows that touch the ink of a pen, drawn over glass, and count as tissue; windows of tissue that are taken for ink; and real marks on glass.'),
     ('app', 'The web app', '`d4net`, from the command to the page, and requests over HTTP on the same two cores; the answers to hostile uploads.'),
+    ('viewer', 'The viewer of slides', '`pcam_view` in Chromium on the same two cores, with other work beside it: from the address to the first tiles of a slide of 10 × 10 mm, tiles of all levels over HTTP, and a worklist.'),
     ('accuracy', 'Accuracy', 'Contenders trained from scratch on the same real patches, for the same time or the same number of epochs, on disjoint holdouts of '
      '960 patches whose predictions are pooled; a contender of fewer holdouts is compared on those. Intervals: paired bootstrap over patches. How long an epoch takes is seen '
      'in the table of equal time: epochs were counted with other trainings running beside. The slides are not known, so patches of one slide may be in both splits: '

@@ -257,7 +257,7 @@ def read_slide(
         scan = Scan(path, mpp, um, stride, watch, max_windows, icc)
         overview,scores,sharp = open_progress(part, job, scan, resume)
         mask = find_tissue(scan, colours:=scan.overview(CELL, overview), tissue, tissue_area(scan, None, Tiling(tissue=tissue)))
-        wanted,flags = listed_windows(colours, mask, stride, quality)
+        wanted,flags = listed_windows(colours, mask, stride, quality, tissue=='saturation')
         check_windows(wanted, max_windows)
         def _look(region, rows, cols): sharp[rows,cols] = window_sharpness(region, stride)
         p = predictor.probability(score_scan(predictor, scan, wanted, tta, strip, out=scores, progress=progress, look=_look))

@@ -51,6 +51,7 @@ export class Viewer {
     this.sized?.disconnect()
     const map = this.map
     this.map = null
+    map?.setMaxBounds(null) // Else its end would begin a move back into them
     map?.stop()
     map?.remove()
     this.urls.forEach(URL.revokeObjectURL)

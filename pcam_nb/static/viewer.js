@@ -51,8 +51,9 @@ export class Viewer {
     this.sized?.disconnect()
     const map = this.map
     this.map = null
+    map?.setMaxBounds(null) // Else its end would begin a move back into them
     map?.stop()
-    map?.remove()
+    if (map) setTimeout(() => map.remove(), 600) // Leaflet's animations end by themselves, and not without their map
     this.urls.forEach(URL.revokeObjectURL)
     this.box.replaceChildren()
     delete this.box.dataset.ready

@@ -399,7 +399,7 @@ def long(s):
         with s.web(session) as web:
             for o in web.get('/api/slides').json(): s.check('long', 'cancel', web.delete(f"/api/slides/{o['id']}").status_code, b'', may=True)
     time.sleep(3)
-    if (n:=len(s.children()))>4: s.faults.append(f'long: {n-4} processes are left') # Two that read images, one that others come from, and one that keeps count
+    if (n:=len(s.children()))>6: s.faults.append(f"long: {n-6} processes are left") # Two that read images, two that cut tiles, one that others come from, and one that keeps count
 
 
 def floods(s):

@@ -45,7 +45,7 @@ def calibration_line(
     p,            # Probabilities of tumour, N
     slides=None,  # Slide of each, or missing; default: patches are taken as independent
     level:float=.95,
-)->dict:          # slope and intercept, with slope_low … intercept_high; NaN for slope where the classes don't overlap
+)->dict:          # slope and intercept, with slope_low … intercept_high; NaN for slope where the classes don't overlap, and for intervals below three slides
     """Calibration slope and intercept, as Van Calster et al. (2019, *Calibration: the Achilles heel of predictive analytics*, BMC Medicine 17:230) define them
 
     The slope is that of a logistic regression of the labels on the logits: 1 is right, below 1 the probabilities are too extreme. The intercept is that of a
@@ -70,6 +70,7 @@ def calibration_line(
             inverse = np.linalg.inv(bread)
             error = np.sqrt((inverse@(scores.T@scores)@inverse)[0,0])
         value,error = (float(b[0]),float(error)) if done else (np.nan,np.nan)
+        if groups.max()<2: error = np.nan # Below three slides nothing says how much they differ
         out |= {name:value, f'{name}_low':float(value-wide*error), f'{name}_high':float(value+wide*error)}
     return out
 

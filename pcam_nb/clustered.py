@@ -76,7 +76,8 @@ def auc_interval(
     df = max(k-1, .5)
     wide = t.ppf((1+level)/2, df)*np.sqrt(max(variance, 0)*(df+1)/df*(units-1)/units)
     if other is not None: return max(auc-wide, -1.),min(auc+wide, 1.)
-    if auc in (0,1) or not wide:
+    if not wide and 0<auc<1: return 0.,1. # Ties alone: what there is shows no variance
+    if auc in (0,1):
         low = ((1-level)/2)**(1/k)
         return (low,1.) if auc>.5 else (0.,1-low)
     return tuple(map(float, expit(logit(auc)+np.array([-1,1])*wide/(auc*(1-auc)))))

@@ -82,16 +82,18 @@ def _near(x, y, size):
     a,b = np.concatenate(found, 1)
     return a, b, np.concatenate([np.linalg.norm(x[i]-y[j], axis=1) for i,j in zip(*(np.array_split(o, len(a)//100_000+1) for o in (a,b)))])
 
-def _every(pairs, column, same, most=None):
-    "`pairs` with each row that is equal to the one which a column names, `most` at most; `same` is from `_same`"
+def _every(pairs, column, same, most=None, kinds=None):
+    "`pairs` with each row that is equal to the one which a column names, `most` at most of each of the `kinds`; `same` is from `_same`"
     twice = pd.Series(np.arange(len(same))).groupby(same).filter(lambda o: len(o)>1) if len(np.unique(same))<len(same) else pd.Series(dtype=int)
-    groups = {k:o.tolist()[:most] for k,o in twice.groupby(same[twice])}
+    if most: twice = twice[twice.groupby([same[twice], np.zeros(len(twice)) if kinds is None else kinds[twice]]).cumcount()<most]
+    groups = {k:o.tolist() for k,o in twice.groupby(same[twice])}
     return pairs.assign(**{column:[groups.get(o, o) for o in pairs[column]]}).explode(column)
 
 def find_copies(
     prints:np.ndarray, # Fingerprints, N×K
     of:np.ndarray,     # Fingerprints that these may be copies of, M×K
     size:int=8192,     # How many are looked up at once
+    kinds:np.ndarray=None, # A number for each of these, such as of its label: of patches that are the same, ten of each kind are named
 )->pd.DataFrame:       # a, b: rows of prints and of; distance, 0 to COPY
     "Pairs of patches that are copies of each other, sorted by `a` and `b`; K is the same for both. Patches of one colour are compared with none; of those in `of` that are the same, the first ten are named"
     (x,x_most),(y,y_most) = _unit(prints),_unit(of)
@@ -102,17 +104,19 @@ def find_copies(
     i,j = np.unique(same_x),np.unique(same_y)
     a,b,distance = _near(x[i], y[j], size)
     pairs = pd.DataFrame(dict(a=i[a], b=j[b], distance=distance))[distance<np.minimum(x_most[i[a]], y_most[j[b]])]
-    pairs = _every(_every(pairs, 'a', same_x), 'b', same_y, NAMED)
+    pairs = _every(_every(pairs, 'a', same_x), 'b', same_y, NAMED, None if kinds is None else kinds[cols])
     return pairs.assign(a=rows[pairs.a.astype(int)], b=cols[pairs.b.astype(int)]).sort_values(['a','b'], ignore_index=True)
 
 def duplicates(
     store:Store,
     prints:np.ndarray=None, # store_fingerprints(store), if they are there already
     progress:bool=True,     # Show a progress bar?
+    part=None,              # The split of each patch, if any, so that copies across splits are named too
 )->pd.DataFrame:            # One row a pair: rows a<b, distance, exact: the same to the byte?
     "Pairs of patches of a store that are copies: identical, flipped or rotated, recompressed, brighter or blurred; see `find_copies`"
     prints = store_fingerprints(store, progress) if prints is None else prints
-    found = find_copies(prints, prints).query('a!=b')
+    kinds = pd.factorize(pd.Series(list(zip(store.table.label.fillna(-1), [''] * len(store) if part is None else pd.Series(part).fillna('').astype(str)))))[0]
+    found = find_copies(prints, prints, kinds=kinds).query('a!=b')
     low,high = np.sort(found[['a','b']], 1).T
     pairs = found.assign(a=low, b=high).drop_duplicates(['a','b']).sort_values(['a','b'], ignore_index=True)
     same = {i:hash(store[i].tobytes()) for i in {*pairs.a, *pairs.b}}

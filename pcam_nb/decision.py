@@ -77,11 +77,12 @@ def subgroup_metrics(
     if 'slide' not in of or of.slide.duplicated().any(): raise ValueError('The table of subgroups needs a column slide, and each slide once')
     if not len(columns := [o for o in of if o!='slide']): raise ValueError('The table of subgroups has no column but slide')
     if table.slide.isna().any(): raise ValueError('Subgroups need the slide of each patch')
-    found,rows = table.assign(slide=table.slide.astype(str)).merge(of.assign(slide=of.slide.astype(str)), on='slide', how='left', suffixes=('','_')),[]
+    table = table[['slide','label','probability']].assign(slide=table.slide.astype(str)).rename(columns=dict(label='_label', probability='_p'))
+    found,rows = table.merge(of.assign(slide=of.slide.astype(str)), on='slide', how='left'),[]
     if len(absent := set(found.slide)-set(of.slide.astype(str)))==found.slide.nunique(): raise ValueError(f"None of the slides is in the table of subgroups, such as '{min(absent)}'")
     for column in columns:
         for value,part in found.assign(**{column:found[column].astype(object).where(found[column].notna(), 'unknown')}).groupby(column, sort=True):
-            y,p = part.label.to_numpy(int),part.probability.to_numpy(float)
+            y,p = part._label.to_numpy(int),part._p.to_numpy(float)
             row = dict(column=column, value=str(value), slides=part.slide.nunique(), patches=len(part), tumour=int(y.sum()))
             if 0<y.sum()<len(y):
                 m,ci = metrics(y, p, threshold),interval_table(y, p, threshold, part.slide.to_numpy(), rounds)

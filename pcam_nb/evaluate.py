@@ -89,22 +89,23 @@ def threshold_metrics(
     valid:pd.DataFrame, # label, probability and slide of the patches that choose the thresholds
     y,     # Labels of the patches that are measured, N
     p,     # Their probabilities, N
+    slides=None, # Their slides, or missing
 )->dict:   # points, indeterminate_band, target_basis
     "Operating points and the indeterminate band, chosen on `valid` and measured on other patches"
     chosen = (valid.label.to_numpy(int),valid.probability.to_numpy(float),valid.slide.to_numpy())
     points,band = operating_points(*chosen),indeterminate_band(*chosen)
     sure,wrong = (p<band['low'])|(p>=band['high']),(p>=band['high'])!=y
     band |= dict(fraction=float(1-sure.mean()), wrong_outside=float(wrong[sure].mean()) if sure.any() else None)
-    return dict(points=reached(points, y, p).to_dict('records'), indeterminate_band=band, target_basis=target_basis(chosen[0], chosen[2]))
+    return dict(points=reached(points, y, p, slides).to_dict('records'), indeterminate_band=band, target_basis=target_basis(chosen[0], chosen[2]))
 
 def slide_metrics(
     table, # slide, label and probability of the patches that are measured
     valid, # The same of the validation patches, or None
 ): # A dict as in metrics.json, or None
-    "Metrics of slides, or None unless slides of both labels are known; thresholds from the validation slides, where there are both"
+    "Metrics of slides, or None unless three slides of both labels are known; thresholds from the validation slides, where there are both"
     if table.slide.isna().any(): return None
     s = slide_scores(table)
-    if s.label.nunique()<2: return None
+    if s.label.value_counts().reindex([0,1], fill_value=0).min()<3: return None # Fewer bear no statement
     res,y = dict(slides=len(s), positive=int(s.label.sum())),s.label.to_numpy(int)
     v = slide_scores(valid) if valid.slide.notna().all() else None
     for how in ('max','top'):
@@ -157,7 +158,7 @@ def evaluate(
     part = run.part_of(store.table)
     at = predictive_values(y, p, prevalence, config.threshold, table.slide) if prevalence is not None else None
     by = subgroup_metrics(table, subgroups, config.threshold).to_dict('records') if subgroups is not None else []
-    found = dict(metrics_with_intervals(y, p, config.threshold, table.slide, rounds), **threshold_metrics(run.valid, y, p),
+    found = dict(metrics_with_intervals(y, p, config.threshold, table.slide, rounds), **threshold_metrics(run.valid, y, p, table.slide.to_numpy()),
         slides=slide_metrics(table, run.valid), flow=patch_flow(store.table, part, rows), resubstitution=bool((part.iloc[rows]=='valid').any()),
         at_prevalence=at and dict(at, prevalence=prevalence), decision_curve=decision_curve(y, p, prevalence).round(6).to_dict('list'), subgroups=by,
         disagreement=float(table.disagreement.mean()) if tta>1 else None, temperature=config.temperature,

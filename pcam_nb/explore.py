@@ -163,10 +163,10 @@ def find_faults(
 ): # A dict of tables, or None for what can't be checked
     "Tables of what is wrong with a store: blank patches, copies, contradictions, copies and slides in both splits of `part`, candidates for label errors; None for what can't be checked"
     names = store.table.id.to_numpy()
-    pairs = duplicates(store, progress=progress)
     blank,poor = outliers(stats),hard_to_see(stats)
     named = lambda o: o.assign(a=names[o.a], b=names[o.b])
     part = pd.Series(store.table.split if part is None and 'split' in store.table else part, index=range(len(store)), dtype=object)
+    pairs = duplicates(store, progress=progress, part=part)
     labelled,parted = store.table.label.notna().any(),part.nunique()>1
     slides = parted and store.table.slide.notna().any()
     return dict(blank=blank.assign(id=names[blank.row]), poor=poor.assign(id=names[poor.row]), copies=named(pairs), contradictions=named(contradictions(pairs, store.table)) if labelled else None,

@@ -138,7 +138,8 @@ def in_place(
     if n:=int((out | (reach>BEYOND*max(w, h))).sum()):
         raise ValueError(f'{n:,} of {len(table):,} outlines lie outside the slide of {w:,}×{h:,} px, by up to {reach.max():,.0f} px: they are of another slide, or counted from another corner (--counted)')
     area = shapely.box(0, 0, w, h)
-    return table.assign(geometry=[repair([o.intersection(area)])[0] if r>0 else o for o,r in zip(table.geometry, reach)])
+    cut = [repair([o.intersection(area)])[0] if r>0 else o for o,r in zip(table.geometry, reach)]
+    return table.assign(geometry=cut)[np.array([o is not None for o in cut], bool)].reset_index(drop=True) # Of some, only the corner of their box touches the slide
 
 def slide_outlines(
     scan:Scan,

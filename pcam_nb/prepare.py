@@ -84,8 +84,10 @@ def in_turn(device=None):
     return join_processes(device).main_process_first()
 
 def report_skipped(skipped, folder):
-    "Write what was left out as `skipped.csv` into `folder`; how many"
-    if not len(skipped): return 0
+    "Write what was left out as `skipped.csv` into `folder`, in place of an older list; how many"
+    if not len(skipped):
+        (Path(folder)/'skipped.csv').unlink(missing_ok=True)
+        return 0
     write_csv(Path(folder)/'skipped.csv', skipped)
     say(f"Left out {len(skipped):,} patches that can't be used: {Path(folder)/'skipped.csv'}")
     return len(skipped)
@@ -127,16 +129,18 @@ def held_out_predictions(run):
     return Run.of(run).valid
 
 # %% ../nbs/46_prepare.ipynb #8d77d91d
+def _percent(o): return f'{o:.1%}'
+
 def report_unusual(check, ids, folder):
-    "Say so if more patches than expected are unlike the training patches, and write them as `unusual.csv` into `folder`; `check` is a `Check` that saw the patches with these `ids`"
+    "List patches that are unlike the training patches as `unusual.csv` in `folder`, in place of an older list, and say so; `check` is a `Check` that saw the patches with these `ids`"
     from pcam_nb.ood import REASONS, tally_text
-    found,seen = check.found(),check.table()
-    if found is None and check.statistics is None: return say(f'Note: {tally_text(None)}.')
-    if found is None or not found['differs']: return
-    say(f'Note: {tally_text(found)}: {Path(folder)/"unusual.csv"}')
+    found,seen,file = check.found(),check.table(),Path(folder)/'unusual.csv'
+    if found is None and check.statistics is None: say(f'Note: {tally_text(None)}.')
+    if found is None or not (bad:=seen['unusual']).any(): return file.unlink(missing_ok=True)
+    some = f"{bad.sum():,} of {found['looked_at']:,} patches {'is' if bad.sum()==1 else 'are'} unlike the training patches, as {_percent(found['expected'])} are expected to be: their probabilities may be wrong"
+    say(f'Note: {tally_text(found) if found["differs"] else some}: {file}')
     import pandas as pd
-    bad = seen['unusual']
-    write_csv(Path(folder)/'unusual.csv', pd.DataFrame(dict(id=[ids[o] for o in seen['row'][bad]], rank=seen['rank'][bad].round(5), reason=[REASONS[o] for o in seen['reason'][bad]])))
+    write_csv(file, pd.DataFrame(dict(id=[ids[o] for o in seen['row'][bad]], rank=seen['rank'][bad].round(5), reason=[REASONS[o] for o in seen['reason'][bad]])))
 
 def predict_at_once(
     run,     # A file that pcam_export wrote

@@ -19,6 +19,7 @@ from .core import disk_fault, is_file, need, only_one, processes, read_json, SIZ
 from .gallery import gallery, show_gallery, strip, unusual_table
 from .infer import check_tta, NotFinite, Predictor
 from .ood import SHORT, tally_text
+from .outlines import annotation_file
 from .overview import overview_jpeg, READING, RESEARCH, summary_table, zoomable
 from .page import html_page, Plot
 from .provenance import provenance
@@ -26,7 +27,7 @@ from .region import find_regions, largest_metastasis, metastasis_class
 from .run import Run
 from .scan import CELL, Scan, show_tissue
 from .score import score_scan
-from .slide_files import check_parts, list_slides
+from .slide_files import check_summary, check_parts, list_slides
 from .store import fill_array, read_array
 from .threshold import slide_scores
 from .tiles import tissue_area, Tiling
@@ -360,6 +361,7 @@ def _read_once(predictor, path, out, sums, told):
     check_parts(path)
     job = dict(slide=path.name, bytes=path.stat().st_size, head=sum_of(path, 2**20), run=sums)
     job |= {k:told[k] for k in ('mpp','stride','tta','threshold','icc')} | looked(told['tissue'], told['quality'])
+    if Path(told['tissue']).is_dir() and (mask:=annotation_file(path, told['tissue'])): job['tissue_sum'] = sum_of(mask)
     if (out/'summary.json').is_file() and (old:=read_summary(out)).get('job')==job:
         tidy(out, out.with_name(f'.{out.name}.partial'))
         return old
@@ -377,4 +379,4 @@ def _write_lists(out, failed, rank):
 
 def read_summary(folder):
     "The `summary.json` that `read_slide` left in a `folder`; raises `ValueError` if it is damaged"
-    return read_json(Path(folder)/'summary.json', f"Remove '{folder}', and read the slide again")
+    return check_summary(read_json(Path(folder)/'summary.json', f"Remove '{folder}', and read the slide again"), Path(folder)/'summary.json')

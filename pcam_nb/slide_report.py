@@ -111,6 +111,8 @@ def evaluate_slides(
 )->dict:                      # What is in metrics.json
     "Evaluate heatmaps against outlines; raises `ValueError`, `FileNotFoundError` in a sentence"
     if model not in MODELS: raise ValueError(f"There is no classifier {model!r}. Choose {' or '.join(MODELS)}")
+    if unannotated not in ('normal','skip','ask'): raise ValueError(f'unannotated is {unannotated!r}: choose normal, skip or ask')
+    if Path(out).resolve()==Path(folder).resolve() or any(Path(out).glob('*/summary.json')): raise ValueError(f"'{out}' holds what pcam_slide wrote, slides.csv included. Choose another folder with --out")
     heats,how = heatmaps(folder),Tiling(unannotated=unannotated, classes=classes, counted=counted)
     kept = {o.name for o in check_outlines([o.path for o in heats.values()], annotations, how, tell)}
     heats = {k:o for k,o in heats.items() if o.path.name in kept}

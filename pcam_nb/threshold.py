@@ -13,7 +13,7 @@ from scipy.optimize import brentq
 from scipy.special import logit, xlogy
 from scipy.stats import beta, binom, norm
 from .calibration import proportion_interval
-from .clustered import unit_numbers
+from .clustered import clustered_proportion, unit_numbers
 from .metrics import check_scores
 from .page import Plot
 
@@ -81,6 +81,7 @@ def operating_points(
 )->pd.DataFrame:           # One row a target: target, threshold, bound
     "Thresholds for the target sensitivities that can be demonstrated; if there is none, for the largest one that can, from `LEAST` up"
     y,p = np.asarray(y),np.asarray(p, np.float64)
+    if not np.isfinite(p).all(): raise ValueError(f'{(~np.isfinite(p)).sum():,} scores are not numbers')
     slides = None if slides is None else np.asarray(slides, object)[y==1]
     rows = [(o,*target_threshold(p[y==1], o, confidence, slides)) for o in targets]
     kept = [(o,h,bound) for o,h,bound,met in rows if met]
@@ -102,20 +103,27 @@ def target_basis(
 def reached(
     points:pd.DataFrame, # From operating_points
     y, p,                # Labels and scores of other patches, or slides
-)->pd.DataFrame:         # points with sensitivity, specificity, npv and ruled_out, and the exact intervals of the first three
+    slides=None,         # Slide of each patch, or missing; default: what is counted is independent
+)->pd.DataFrame:         # points with sensitivity, specificity, npv and ruled_out, and intervals of the first three: exact, or over slides; NaN below three slides
     "Sensitivity, specificity, NPV and rule-out rate at thresholds that were chosen elsewhere; NaN for a proportion of nothing"
     y,p = np.asarray(y),np.asarray(p, np.float64)
     rows = []
     for h in points.threshold:
         below,pos = p<h,y==1
-        tn = (below&~pos).sum()
-        counts = dict(sensitivity=((~below&pos).sum(), pos.sum()), specificity=(tn, (~pos).sum()), npv=(tn, below.sum()))
+        counts = dict(sensitivity=(~below, pos), specificity=(below, ~pos), npv=(~pos, below))
         row = dict(ruled_out=below.mean())
-        for name,(k,n) in counts.items():
-            low,high = proportion_interval(k, n, 'exact')
-            row |= {name:k/n if n else np.nan, f'{name}_low':low, f'{name}_high':high}
+        for name,(hit,of) in counts.items():
+            low,high = _interval(hit[of], None if slides is None else np.asarray(slides, object)[of])
+            row |= {name:hit[of].mean() if of.any() else np.nan, f'{name}_low':low, f'{name}_high':high}
         rows.append(row)
     return points.reset_index(drop=True).join(pd.DataFrame(rows))
+
+def _interval(hit, slides):
+    "Interval of the fraction of `hit`: exact where what is counted is independent, else over slides; NaN for nothing, and below three slides"
+    if not len(hit): return np.nan,np.nan
+    groups,unit = unit_numbers(slides, len(hit))
+    if unit=='patches': return proportion_interval(int(hit.sum()), len(hit), 'exact')
+    return clustered_proportion(hit, groups)[:2] if groups.max()>=2 else (np.nan,np.nan)
 
 # %% ../nbs/22_threshold.ipynb #893dba51
 def targets_met(

@@ -18,6 +18,7 @@ from .image import open_image
 from .overview import READING, RESEARCH, summary_table
 from .ood import REASONS
 from .scan import CELL
+from .slide_files import check_summary
 from .zoom import TileService
 
 # %% ../nbs/44_viewer.ipynb #3d84b30e
@@ -34,9 +35,7 @@ class View:
     @property
     def summary(self):
         "What summary.json holds; raises `ValueError` for what is no summary"
-        found = read_json(self.folder/'summary.json', AGAIN)
-        if not all(k in found for k in ('slide','threshold','slide_um_per_px','um_per_px','job')) or 'stride' not in found['job']: raise ValueError(f"'{self.folder/'summary.json'}' is none of pcam_slide. {AGAIN}")
-        return found
+        return check_summary(read_json(self.folder/'summary.json', AGAIN), self.folder/'summary.json')
 
     def probabilities(self):
         "The windows' probabilities, float32 rows×cols, NaN where nothing was scored"

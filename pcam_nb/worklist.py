@@ -7,7 +7,7 @@ __all__ = ['MOVED', 'CLASSES', 'MOST_NOTES', 'MOST_FEATURES', 'MOST_POINTS', 'EM
            'Worklist', 'check_ring', 'check_feature', 'check_review', 'Conflict']
 
 # %% ../nbs/44_worklist.ipynb #e4374c60
-import hashlib, io, math
+import hashlib, io
 from functools import lru_cache
 from pathlib import Path
 
@@ -70,7 +70,7 @@ CLASSES = {'Tumor':[200,0,0], 'Non-Tumor':[30,120,60], 'Ignore*':[110,110,110]} 
 MOST_NOTES,MOST_FEATURES,MOST_POINTS = 20_000,2_000,200_000
 EMPTY = dict(version=0, done=False, notes='', features=[])
 
-def _number(o): return isinstance(o, (int,float)) and not isinstance(o, bool) and math.isfinite(o) and abs(o)<1e8
+def _number(o): return isinstance(o, (int,float)) and not isinstance(o, bool) and abs(o)<1e8 # Neither NaN nor infinity is
 
 def check_ring(ring):
     "The corners of a closed line; raises `ValueError` for what is none"
@@ -82,8 +82,9 @@ def check_feature(o):
     "A corrected region as GeoJSON, with what is known of it and no more; raises `ValueError`"
     try: rings,said = o['geometry']['coordinates'],o['properties']
     except (TypeError, KeyError): raise ValueError('a region lacks its geometry or properties') from None
+    if not isinstance(said, dict) or not all(isinstance(said.get(k) or {}, dict) for k in ('classification','metadata')): raise ValueError('the properties of a region should be objects')
     name,kind,meta = said.get('name'),(said.get('classification') or {}).get('name'),said.get('metadata') or {}
-    if kind not in CLASSES: raise ValueError(f"a region is of the class {str(kind)[:50]!r}: it should be {', '.join(CLASSES)}")
+    if not isinstance(kind, str) or kind not in CLASSES: raise ValueError(f"a region is of the class {str(kind)[:50]!r}: it should be {', '.join(CLASSES)}")
     if not isinstance(name, str) or len(name)>100 or not all(isinstance(meta.get(k, ''), str) and len(meta.get(k, ''))<40 for k in ('window','threshold')): raise ValueError('the name of a region should be a short text')
     if o['geometry'].get('type')!='Polygon' or not isinstance(rings, list) or not rings: raise ValueError('a region should be a polygon')
     return dict(type='Feature', geometry=dict(type='Polygon', coordinates=[check_ring(r) for r in rings]),

@@ -9,7 +9,6 @@ __all__ = ['flip_rotate', 'send', 'to_planes', 'stain_basis', 'restain', 'move',
 
 # %% ../nbs/10_augment.ipynb #e03ec918
 import ctypes, math, os, platform
-from functools import lru_cache
 
 import numpy as np, torch
 from .core import CENTRE
@@ -187,15 +186,8 @@ def normalise(
     std:tuple,      # Spread for each channel, 0–1
 )->torch.Tensor:    # float32, N×3×H×W
     "Scale planes as a network wants them"
-    scale,offset = _scale_offset(tuple(mean), tuple(std), x.device)
-    return x.mul_(scale).sub_(offset)
-
-@lru_cache(32)
-def _scale_offset(mean, std, device):
-    "What `normalise` multiplies by, and what it subtracts: on the device, where it stays"
-    with torch.inference_mode(False): # What is kept may be used in training
-        mean,std = [torch.tensor(o, dtype=torch.float32)[:,None,None] for o in (mean,std)]
-        return (1/(255*std)).to(device), (mean/std).to(device)
+    mean,std = [torch.tensor(o, dtype=torch.float32)[:,None,None] for o in (mean,std)]
+    return x.mul_(send(1/(255*std), x.device)).sub_(send(mean/std, x.device))
 
 def denormalise(x, mean, std):
     "Undo `normalise`, but for 0–1: float, N×3×H×W"

@@ -79,13 +79,18 @@ def score_scan(
     strip = strip or side
     strips = [range(i, min(i+strip, len(wanted))) for i in range(0, len(wanted), strip)]
     jobs = [(rows,tile) for rows in strips if not done[rows.start:rows.stop].all() for tile in tiles_of(wanted, rows, side)]
-    read = lambda job: _read_tile(scan, *job[1])
+    def read(job):
+        "The region of a job; whoever looks at it does so while the network works on the one before"
+        t,l,b,r = job[1]
+        region = _read_tile(scan, t, l, b, r)
+        if look: look(region, slice(t, b), slice(l, r))
+        return region
+
     scan.done,scan.total = int(wanted[done].sum()),int(wanted.sum())
     with patch_bar(scan.total, scan.path.name, progress, initial=scan.done) as bar:
         for i,((rows,(t,l,b,r)),region) in enumerate(zip(jobs, prefetch(read, jobs))):
             scan.report()
             logits[t:b,l:r] = predictor.map_logits(region, here:=wanted[t:b,l:r], scan.stride, tta, dense)
-            if look: look(region, slice(t, b), slice(l, r))
             bar.update(int(here.sum()))
             scan.done += int(here.sum())
             if i+1==len(jobs) or jobs[i+1][0]!=rows: done[rows.start:rows.stop] = True

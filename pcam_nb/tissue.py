@@ -129,11 +129,11 @@ def listed_windows(
 
 # %% ../nbs/32_tissue.ipynb #6a631326
 def _box_std(x, side, rows, cols, stride):
-    "Standard deviation of squares of an image, `stride` px apart, rows×cols"
-    s1,s2 = [np.pad(o.astype(np.float64), ((1,0),(1,0))).cumsum(0).cumsum(1) for o in (x,x.astype(np.float64)**2)]
-    y,x = [np.arange(n)*stride for n in (rows,cols)]
-    of = lambda s: (s[np.ix_(y+side,x+side)]-s[np.ix_(y,x+side)]-s[np.ix_(y+side,x)]+s[np.ix_(y,x)])/side**2
-    return np.sqrt(np.maximum(of(s2)-of(s1)**2, 0))
+    "Standard deviation in all windows of a `side`, `stride` px apart: sums by two products with matrices of zeros and ones"
+    x = x-x.mean(dtype=np.float64).astype(np.float32) # So that little is subtracted from little
+    down,right = [((o:=np.arange(n)-stride*np.arange(k)[:,None])>=0)&(o<side) for n,k in zip(x.shape, (rows,cols))]
+    sums = lambda o: down.astype(np.float32)@o@right.T.astype(np.float32)/side**2
+    return np.sqrt(np.maximum(sums(x*x)-sums(x)**2, 0))
 
 def window_sharpness(
     region:np.ndarray, # h×w×3, 0–255; h = 96 + (rows − 1) · stride

@@ -177,6 +177,7 @@ def whole(file):
     if file.name=='log.txt': return b'' # When what was done
     if file.name=='history.csv': return pd.read_csv(file, dtype=str).drop(columns='seconds').to_csv().encode()
     if file.name=='metrics.json' and (file.parent/'split.csv').exists(): return json.dumps(dict(json.loads(file.read_text()), seconds=0)).encode()
+    if file.name=='summary.json': return json.dumps({k:v for k,v in json.loads(file.read_bytes()).items() if k!='file'}).encode() # Where the slide lies differs
     return file.read_bytes()
 
 def sums(folder):

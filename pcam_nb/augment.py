@@ -26,11 +26,13 @@ def flip_rotate(
 
 # %% ../nbs/10_augment.ipynb #fe272c1c
 def send(
-    x:torch.Tensor, # On the CPU
+    x:torch.Tensor, # On the CPU, or there already
     device,         # Where it goes
 )->torch.Tensor:
     "`x` on its way to `device`, without waiting for it to arrive"
-    return x if x.device==torch.device(device) or torch.device(device).type=='cpu' else x.pin_memory().to(device, non_blocking=True) if torch.device(device).type=='cuda' else x.to(device)
+    kind = torch.device(device).type
+    if x.device.type==kind: return x # 'cuda' is 'cuda:0', too
+    return x.pin_memory().to(device, non_blocking=True) if kind=='cuda' else x.to(device)
 
 def to_planes(
     x:torch.Tensor,       # uint8, N×H×W×3

@@ -115,8 +115,8 @@ def duplicates(
 )->pd.DataFrame:            # One row a pair: rows a<b, distance, exact: the same to the byte?
     "Pairs of patches of a store that are copies: identical, flipped or rotated, recompressed, brighter or blurred; see `find_copies`"
     prints = store_fingerprints(store, progress) if prints is None else prints
-    kinds = pd.factorize(pd.Series(list(zip(store.table.label.fillna(-1), [''] * len(store) if part is None else pd.Series(part).fillna('').astype(str)))))[0]
-    found = find_copies(prints, prints, kinds=kinds).query('a!=b')
+    kinds = pd.DataFrame(dict(label=store.table.label.to_numpy(), part='' if part is None else np.asarray(part))).groupby(['label','part'], dropna=False).ngroup()
+    found = find_copies(prints, prints, kinds=kinds.to_numpy()).query('a!=b')
     low,high = np.sort(found[['a','b']], 1).T
     pairs = found.assign(a=low, b=high).drop_duplicates(['a','b']).sort_values(['a','b'], ignore_index=True)
     same = {i:hash(store[i].tobytes()) for i in {*pairs.a, *pairs.b}}

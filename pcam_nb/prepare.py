@@ -129,15 +129,13 @@ def held_out_predictions(run):
     return Run.of(run).valid
 
 # %% ../nbs/46_prepare.ipynb #8d77d91d
-def _percent(o): return f'{o:.1%}'
-
 def report_unusual(check, ids, folder):
     "List patches that are unlike the training patches as `unusual.csv` in `folder`, in place of an older list, and say so; `check` is a `Check` that saw the patches with these `ids`"
     from pcam_nb.ood import REASONS, tally_text
     found,seen,file = check.found(),check.table(),Path(folder)/'unusual.csv'
     if found is None and check.statistics is None: say(f'Note: {tally_text(None)}.')
     if found is None or not (bad:=seen['unusual']).any(): return file.unlink(missing_ok=True)
-    some = f"{bad.sum():,} of {found['looked_at']:,} patches {'is' if bad.sum()==1 else 'are'} unlike the training patches, as {_percent(found['expected'])} are expected to be: their probabilities may be wrong"
+    some = f"{bad.sum():,} of {found['looked_at']:,} patches {'is' if bad.sum()==1 else 'are'} unlike the training patches, as {found['expected']:.1%} are expected to be: their probabilities may be wrong"
     say(f'Note: {tally_text(found) if found["differs"] else some}: {file}')
     import pandas as pd
     write_csv(file, pd.DataFrame(dict(id=[ids[o] for o in seen['row'][bad]], rank=seen['rank'][bad].round(5), reason=[REASONS[o] for o in seen['reason'][bad]])))

@@ -73,15 +73,12 @@ class OpenVinoNet(OnnxNet):
 def open_onnx(
     path:str|Path,   # A file that export_onnx wrote
     cuda:bool=False, # On a GPU?
-    threads:int=None, # On a CPU; default: all cores
 )->tuple: # Session of ONNX Runtime, and what it holds besides the graph: texts by name
     "Open a file; raises `FileNotFoundError`, `ImportError` without ONNX Runtime, `ValueError` if it takes no patches, or gives no logits"
     ort = need('onnxruntime', 'onnx')
     if not is_file(path): raise FileNotFoundError(f"No file '{path}'. pcam_export makes one from a run")
-    options = ort.SessionOptions()
-    if threads: options.intra_op_num_threads = threads
     try:
-        session = ort.InferenceSession(str(path), options, providers=[*(['CUDAExecutionProvider'] if cuda else []), 'CPUExecutionProvider'])
+        session = ort.InferenceSession(str(path), providers=[*(['CUDAExecutionProvider'] if cuda else []), 'CPUExecutionProvider'])
         takes,gives = [(o.name,o.type,o.shape[1:]) for o in session.get_inputs()],[(o.name,o.type) for o in session.get_outputs()]
         if takes not in [[('patches',f'tensor({o})',[SIZE,SIZE,3])] for o in ('float','uint8')] or ('logit','tensor(float)') not in gives: raise ValueError('it takes no patches, or gives no logit')
         return session, session.get_modelmeta().custom_metadata_map

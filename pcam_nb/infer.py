@@ -7,7 +7,6 @@ __all__ = ['TTA', 'BACKENDS', 'finite', 'Predictor', 'check_patches', 'check_tta
            'OnnxPredictor', 'load_onnx']
 
 # %% ../nbs/17_infer.ipynb #8346717e
-from base64 import b64decode
 from collections import Counter
 from importlib.util import find_spec
 from pathlib import Path
@@ -16,14 +15,14 @@ import numpy as np, pandas as pd, torch
 from fastcore.basics import patch
 from .arch import arch_text
 from .augment import keep_memory, normalise, to_planes, trim_memory, flip_rotate
-from .core import as_device, need, parse_json, patch_bar, prefetch, SIZE, sweep, write_csv
+from .core import as_device, need, patch_bar, prefetch, SIZE, sweep, write_csv
 from .fold import check_precision, made_for_bf16, quick_net
 from .image import read_image
 from .load import load_model, NotFinite
 from .model import is_invariant
-from .ood import Check, from_bytes, LOOKS
+from .ood import Check, LOOKS
 from .run import as_config, calibrated, Run, RunConfig
-from .served import LIMIT, not_ours, OnnxNet, open_onnx, OpenVinoNet
+from .served import description, LIMIT, OnnxNet, open_onnx, OpenVinoNet
 from .source import ImageFolder, Source
 from .store import BadData, size_note, sized, Store, to_size
 
@@ -300,16 +299,13 @@ def load_onnx(
     if backend not in BACKENDS: raise ValueError(f"backend is {backend!r}: choose {', '.join(BACKENDS)}")
     cuda = device!='cpu' and 'CUDAExecutionProvider' in need('onnxruntime', 'onnx').get_available_providers()
     session,more = open_onnx(path, cuda)
-    try:
-        config,statistics = parse_json(more['pcam_nb']),more.get('pcam_nb_statistics')
-        if statistics: statistics = from_bytes(b64decode(statistics, validate=True))
-    except Exception as e: raise not_ours(path, e) from None
-    config = as_config(config, path)
+    said,statistics = description(path, more)
+    config = as_config(said, path)
     if backend=='openvino' or (backend=='auto' and 'pcam_nb_int8' in more and not cuda and find_spec('openvino')):
         low = precision=='bf16' or (precision=='auto' and config.arch=='patchcnn' and 'pcam_nb_int8' not in more and made_for_bf16(torch.device('cpu')))
         served = OpenVinoNet(path, session, low, limit, torch.get_num_threads())
     elif precision!='auto': raise ValueError(f'ONNX Runtime computes as the file says: leave out {precision}, or choose the backend openvino')
     else: served = OnnxNet(session, limit)
     predictor = OnnxPredictor(served, config, 'cuda' if cuda else 'cpu')
-    predictor.statistics = statistics or None
+    predictor.statistics = statistics
     return predictor

@@ -7,16 +7,15 @@ __all__ = ['MOST', 'plain_images', 'predict_plain', 'write_plain']
 
 # %% ../nbs/29_light.ipynb #ce28ee0f
 import csv, os
-from base64 import b64decode
 from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 from .arch import arch_text
-from .core import no_formula, parse_json, SIZE, write_file
+from .core import no_formula, SIZE, write_file
 from .image import named_files, read_files, SUFFIXES
-from .ood import Check, from_bytes
-from .served import not_ours, OnnxNet, open_onnx, OpenVinoNet
+from .ood import Check
+from .served import description, not_ours, OnnxNet, open_onnx, OpenVinoNet
 
 # %% ../nbs/29_light.ipynb #a98361fd
 MOST = 256 # Images, more than which are worth loading the rest
@@ -45,10 +44,9 @@ def predict_plain(
 )->tuple:               # Probabilities, float64; a Check that saw the patches; what the network is called
     "Predict patches; raises what `open_onnx` raises"
     session,more = open_onnx(path)
+    config,statistics = description(path, more)
     try:
-        config = parse_json(more['pcam_nb'])
         temperature,arch,name = float(config['temperature']),str(config['arch']),f"{config.get('name') or ''} {config.get('version') or ''}".strip()
-        statistics = from_bytes(b64decode(more['pcam_nb_statistics'], validate=True)) if more.get('pcam_nb_statistics') else None
         if not 0<temperature<1e4: raise ValueError(f'temperature is {temperature}')
     except Exception as e: raise not_ours(path, e) from None
     openvino = backend=='auto' and 'pcam_nb_int8' in more and find_spec('openvino')

@@ -15,6 +15,7 @@ import numpy as np, pandas as pd
 from PIL import Image
 from .annotation import outline_table, parse_classes, read_outlines, repair
 from .core import CENTRE, need
+from .image import open_image
 from .scan import Scan, TIFF
 
 # %% ../nbs/33_outlines.ipynb #ba9f2c27
@@ -26,7 +27,7 @@ def is_slide(file, slide):
     if slide.exists(): return file.samefile(slide)
     if file.name!=slide.name: return False
     try:
-        with Image.open(file) as im: return im.mode in ('RGB','RGBA','YCbCr','CMYK')
+        with open_image(file) as im: return im.mode in ('RGB','RGBA','YCbCr','CMYK')
     except (OSError, ValueError, Image.DecompressionBombError): return True
 
 def annotation_file(
@@ -64,7 +65,7 @@ def mask_blocks(path):
             if page.samplesperpixel>1 and page.photometric!=2: raise ValueError('a mask has one channel')
             for x,at,_ in page.segments(): yield (page.imagewidth,page.imagelength), *_trimmed(x, at, page)
     else:
-        with Image.open(path) as im:
+        with open_image(path) as im:
             x,size = np.asarray(im),im.size
         yield size, one_channel(x), 0, 0
 

@@ -11,7 +11,6 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np, pandas as pd
-from PIL import Image
 from scipy import ndimage
 from sklearn.ensemble import GradientBoostingClassifier
 from sklearn.linear_model import LogisticRegression
@@ -20,6 +19,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from .clustered import auc_interval
 from .core import is_file, reading, SIZE
+from .image import open_image
 from .slide import read_summary
 
 # %% ../nbs/38_slide_features.ipynb #b7195b00
@@ -31,7 +31,7 @@ class Heatmap:
         for o in ('heatmap.tif','tiles.csv'):
             if not is_file(self.folder/o): raise FileNotFoundError(f"'{folder}' has no {o}. Read the slide again with pcam_slide")
         try:
-            with reading(self.folder/'heatmap.tif'), Image.open(self.folder/'heatmap.tif') as im: self.p = np.asarray(im, np.float32)
+            with reading(self.folder/'heatmap.tif'), open_image(self.folder/'heatmap.tif') as im: self.p = np.asarray(im, np.float32)
             first = pd.read_csv(self.folder/'tiles.csv', nrows=1).iloc[0]
             self.stride,self.um,self.mpp = self.summary['job']['stride'],self.summary['um_per_px'][::-1],self.summary['slide_um_per_px'][::-1]
             row,col = np.argwhere(np.isfinite(self.p))[0]

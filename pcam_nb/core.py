@@ -4,13 +4,12 @@
 
 # %% auto #0
 __all__ = ['SIZE', 'CENTRE', 'UM_PER_PX', 'LABELS', 'HERE', 'FULL', 'FORMULA', 'need', 'extra_command', 'as_device', 'patch_bar',
-           'in_processes', 'processes', 'prefetch', 'no_access', 'is_file', 'is_folder', 'reading', 'parse_json',
-           'csv_fault', 'read_json', 'sweep', 'write_file', 'write_bytes', 'write_text', 'write_image', 'write_json',
-           'disk_fault', 'no_formula', 'write_csv', 'Busy', 'only_one', 'tidy']
+           'in_processes', 'processes', 'no_access', 'is_file', 'is_folder', 'reading', 'parse_json', 'csv_fault',
+           'read_json', 'sweep', 'write_file', 'write_bytes', 'write_text', 'write_image', 'write_json', 'disk_fault',
+           'no_formula', 'write_csv', 'Busy', 'only_one', 'tidy']
 
 # %% ../nbs/00_core.ipynb #7bab1fd2
 import errno, importlib, io, json, math, os, re, shutil, stat
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from importlib import metadata
 from pathlib import Path
@@ -85,21 +84,6 @@ def in_processes(f, jobs, workers=None, least=4):
 def processes():
     "Number of this process, from 0, and of all that train together, as accelerate or torchrun set them; (0, 1) without them"
     return int(os.environ.get('RANK', 0)), int(os.environ.get('WORLD_SIZE', 1))
-
-# %% ../nbs/00_core.ipynb #4f889ac1
-def prefetch(
-    f,         # Called with each job, in a thread
-    jobs,      # What to call it with
-    ahead:int=2, # How many results may wait
-):
-    "Yield `f(job)` for each job, in order, computed ahead of time"
-    pool,waiting = ThreadPoolExecutor(ahead),[]
-    try:
-        for job in jobs:
-            waiting.append(pool.submit(f, job))
-            if len(waiting)>ahead: yield waiting.pop(0).result()
-        while waiting: yield waiting.pop(0).result()
-    finally: pool.shutdown(cancel_futures=True) # After a failure, what waits is not begun
 
 # %% ../nbs/00_core.ipynb #1762c209
 def no_access(path, what='read'):

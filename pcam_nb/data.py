@@ -15,8 +15,9 @@ from pathlib import Path
 import numpy as np, pandas as pd, psutil, torch
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold, train_test_split
 from .augment import augment, denormalise, keep_memory, normalise, send, to_planes, trim_memory
-from .core import as_device, LABELS, prefetch
+from .core import as_device, LABELS
 from .store import Store
+from .threads import prefetch
 
 with warnings.catch_warnings():
     warnings.simplefilter('ignore', FutureWarning) # fastai scripts a layer as it is imported

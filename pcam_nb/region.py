@@ -48,7 +48,7 @@ def find_regions(
         squares = shapely.box(*_corners(scan, y, x))
         best = np.argmax(p[y,x])
         (by,),(bx,) = _middles(scan, y[best:best+1], x[best:best+1])
-        polygon = shapely.union_all(squares)
+        polygon = shapely.coverage_union_all(squares)
         hull = np.array(shapely.convex_hull(polygon).exterior.coords)*np.array(scan.mpp[::-1])/1000
         rows.append(dict(polygon=polygon, x=bx, y=by, area_mm2=len(y)*scan.stride**2*math.prod(scan.um)/1e6, diameter_mm=span(hull),
                          mean=p[y,x].mean(), max=p[y,x].max()))

@@ -8,7 +8,7 @@ __all__ = ['TIFF', 'NOT_A_SLIDE', 'CELL', 'READ', 'TILE', 'SATURATION', 'WAYS', 
            'show_tissue']
 
 # %% ../nbs/32_scan.ipynb #e1484601
-import io, math, os, threading
+import io, math, os
 from functools import cached_property, lru_cache
 from pathlib import Path
 
@@ -16,11 +16,11 @@ import numpy as np
 from PIL import Image, ImageCms
 from fastcore.basics import patch
 from scipy import ndimage
-from threadpoolctl import ThreadpoolController
 from .core import is_file, need, SIZE, UM_PER_PX
 from .image import check_pages, open_image, read_image, Refused, SUFFIXES, upright_size, what_instead, what_it_is
 from .mpp import ome_mpp, tiff_mpp
 from .page import Plot
+from .threads import once, one_blas_thread
 
 # %% ../nbs/32_scan.ipynb #0810e622
 TIFF = ('.tif','.tiff')
@@ -159,15 +159,13 @@ def area_mean(
     "The mean over every px of a coarser grid"
     h,w = x.shape[:2]
     rows,out = np.empty((shape[0], w, 3), np.float32),np.empty((*shape, 3), np.float32)
-    with _alone, _blas.limit(limits=1, user_api='blas'): # The network, which computes meanwhile, needs the other cores
+    with one_blas_thread: # The network, which computes meanwhile, needs the other cores
         for to,of,weight in area_weights(starts[0], scales[0], shape[0], h):
             rows[to] = (weight @ x[of].reshape(len(x[of]), -1).astype(np.float32)).reshape(-1, w, 3)
         flat,each = rows.reshape(shape[0], -1),np.eye(3, dtype=np.float32)
         for to,of,weight in area_weights(starts[1], scales[1], shape[1], w):
             out[:,to] = (flat[:,3*of.start:3*of.stop] @ np.kron(weight, each).T).reshape(shape[0], -1, 3)
     return out
-
-_blas,_alone = ThreadpoolController(),threading.Lock() # A limit that another thread sets meanwhile would stay
 
 # %% ../nbs/32_scan.ipynb #edbe10d0
 class Scan:
@@ -198,7 +196,7 @@ class Scan:
         self.rows,self.cols = [(n-SIZE)//stride+1 for n in whole]
         if max_windows is not None: self.check_size(whole, max_windows)
         self.size = tuple(SIZE+(n-1)*stride for n in (self.rows,self.cols))
-        self.pixels = lru_cache(24)(self._pixels)
+        self.pixels = once(lru_cache(24)(self._pixels))
         self.origin = tuple(map(self._origin, (0,1)))
 
 # %% ../nbs/32_scan.ipynb #65a8ed56

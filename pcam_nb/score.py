@@ -12,7 +12,7 @@ import numpy as np, torch
 from fastcore.basics import patch
 from .augment import flip_rotate
 from .cnn import INVERSE
-from .core import patch_bar, prefetch, SIZE
+from .core import patch_bar, SIZE
 from .infer import finite, Predictor
 from .scan import Scan
 from .tissue import windows_with_tissue
@@ -80,19 +80,20 @@ def score_scan(
     strips = [range(i, min(i+strip, len(wanted))) for i in range(0, len(wanted), strip)]
     jobs = [(rows,tile) for rows in strips if not done[rows.start:rows.stop].all() for tile in tiles_of(wanted, rows, side)]
     def read(job):
-        "The region of a job; whoever looks at it does so while the network works on the one before"
+        "The region of a job, which its windows are wanted; whoever looks at it does so beside the network, too"
         t,l,b,r = job[1]
         region = _read_tile(scan, t, l, b, r)
         if look: look(region, slice(t, b), slice(l, r))
-        return region
+        return region, wanted[t:b,l:r]
 
+    def score(found): return predictor.map_logits(*found, scan.stride, tta, dense)
     scan.done,scan.total = int(wanted[done].sum()),int(wanted.sum())
     with patch_bar(scan.total, scan.path.name, progress, initial=scan.done) as bar:
-        for i,((rows,(t,l,b,r)),region) in enumerate(zip(jobs, prefetch(read, jobs))):
+        for i,((rows,(t,l,b,r)),found) in enumerate(zip(jobs, predictor.ahead(read, score, jobs))):
             scan.report()
-            logits[t:b,l:r] = predictor.map_logits(region, here:=wanted[t:b,l:r], scan.stride, tta, dense)
-            bar.update(int(here.sum()))
-            scan.done += int(here.sum())
+            logits[t:b,l:r],n = found,int(wanted[t:b,l:r].sum())
+            bar.update(n)
+            scan.done += n
             if i+1==len(jobs) or jobs[i+1][0]!=rows: done[rows.start:rows.stop] = True
     scan.report()
     return logits

@@ -29,6 +29,7 @@ from .scan import CELL, Scan, show_tissue
 from .score import score_scan
 from .slide_files import check_summary, check_parts, list_slides
 from .store import fill_array, read_array
+from .threads import prefetch
 from .threshold import slide_scores
 from .tiles import tissue_area, Tiling
 from .tissue import find_tissue, listed_windows, out_of_focus, QUALITIES, show_flags, window_sharpness
@@ -131,7 +132,7 @@ def compare_windows(
     at = np.argwhere(wanted)
     at = at[::-(-len(at)//LOOKED_AT)]
     check = predictor.check(len(at))
-    if check.statistics is not None: check(np.arange(len(at)), np.stack([scan.window(*o) for o in at]))
+    if check.statistics is not None: check(np.arange(len(at)), np.stack(list(prefetch(lambda o: scan.window(*o), at))))
     found = check.found()
     if found is None: return dict(like_training='not known', unusual_windows=None, mean_rank=None, unlike_note=None)
     text = f"{found['unusual']:.1%} of windows are unusual, {found['expected']:.1%} expected; mean rank {found['mean_rank']:.2f}"

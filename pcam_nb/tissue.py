@@ -14,6 +14,7 @@ from .core import CENTRE, need, SIZE
 from .explore import BLURRED
 from .page import Plot
 from .scan import CELL, pen_mask, SATURATION, tissue_mask
+from .threads import one_blas_thread
 
 # %% ../nbs/32_tissue.ipynb #2147f635
 def windows_with_tissue(
@@ -140,10 +141,11 @@ def window_sharpness(
     stride:int=32,     # px from window to window
 )->np.ndarray:         # float32, rows×cols
     "Sharpness of all windows of a region"
-    g = region.mean(2, dtype=np.float32)
+    g = sum(np.moveaxis(np.asarray(region, np.float32), 2, 0))/3
     rows,cols = [(n-SIZE)//stride+1 for n in g.shape]
     around = g[1:-1,:-2]+g[1:-1,2:]+g[:-2,1:-1]+g[2:,1:-1]-4*g[1:-1,1:-1]
-    return (_box_std(around, SIZE-2, rows, cols, stride)/np.maximum(_box_std(g, SIZE, rows, cols, stride), 1)).astype(np.float32)
+    with one_blas_thread: stds = _box_std(around, SIZE-2, rows, cols, stride),_box_std(g, SIZE, rows, cols, stride)
+    return (stds[0]/np.maximum(stds[1], 1)).astype(np.float32)
 
 FLAG_COLOURS = {'dense':(120,0,160), 'ink':(0,90,220), 'out of focus':(255,140,0)}
 

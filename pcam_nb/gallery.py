@@ -16,6 +16,7 @@ from .ood import look
 from .page import draw_centre, Plot
 from .region import detections
 from .scan import SATURATION
+from .threads import prefetch
 
 # %% ../nbs/35_gallery.ipynb #09d1784d
 LEAST_TISSUE = .5 # Fraction of a patch, below which it is a glass edge
@@ -36,7 +37,7 @@ def gallery(
 )->tuple:            # DataFrame, the most suspicious first: x, y (px of the slide), probability, row, col, tissue, rank, reason; and the patches, uint8 N×96×96×3
     "The most suspicious places, each the largest probability within 0.2 mm, without glass edges below the threshold; `reason` is empty for a patch like the training patches"
     places = detections(scan, p, least=0, most=4*most)
-    x = np.stack([scan.window(o.row, o.col) for o in places.itertuples()]) if len(places) else np.empty((0,SIZE,SIZE,3), np.uint8)
+    x = np.stack(list(prefetch(lambda o: scan.window(*o), places[['row','col']].to_numpy()))) if len(places) else np.empty((0,SIZE,SIZE,3), np.uint8)
     places['tissue'] = tissue_fraction(x).round(3)
     kept = np.flatnonzero((places.probability>=threshold) | (places.tissue>=LEAST_TISSUE))[:most]
     places,x = places.iloc[kept].reset_index(drop=True),x[kept]

@@ -4,9 +4,9 @@
 
 # %% auto #0
 __all__ = ['REGION_COLUMNS', 'SYNTHETIC', 'UNLIKE', 'LOOKED_AT', 'PARTS', 'write_map', 'window_table', 'region_features',
-           'bar_length', 'show_heatmap', 'summarise', 'compare_windows', 'write_slide_page', 'write_slide_files',
-           'open_progress', 'read_slide', 'looked', 'check_slide_options', 'check_windows', 'sum_of', 'run_sums',
-           'read_slides', 'read_summary']
+           'bar_length', 'show_heatmap', 'summarise', 'drawn_windows', 'compare_windows', 'write_slide_page',
+           'write_slide_files', 'open_progress', 'read_slide', 'looked', 'check_slide_options', 'check_windows',
+           'sum_of', 'run_sums', 'read_slides', 'read_summary']
 
 # %% ../nbs/35_slide.ipynb #9759c621
 import hashlib, html, json, math, shutil
@@ -29,7 +29,6 @@ from .scan import CELL, Scan, show_tissue
 from .score import score_scan
 from .slide_files import check_summary, check_parts, list_slides
 from .store import fill_array, read_array
-from .threads import prefetch
 from .threshold import slide_scores
 from .tiles import tissue_area, Tiling
 from .tissue import find_tissue, listed_windows, out_of_focus, QUALITIES, show_flags, window_sharpness
@@ -123,16 +122,23 @@ SYNTHETIC = 'not named: this network knows synthetic tissue only'
 UNLIKE = 'not named: most windows are unlike the training patches'
 LOOKED_AT = 256 # Windows of a slide that are compared with the training patches
 
+def drawn_windows(
+    wanted, # Windows with tissue, rows×cols, bool
+): # N×2: row, column
+    "Windows with tissue, evenly drawn"
+    at = np.argwhere(wanted)
+    return at[::-(-len(at)//LOOKED_AT)]
+
 def compare_windows(
     predictor, # Of a run
     scan,      # The slide
     wanted,    # Windows with tissue, rows×cols, bool
+    known=None,# Windows that have been read, by row and column
 ): # As in summary.json
     "Whether windows with tissue, evenly drawn, are like the training patches: `like_training`, in words, `unusual_windows`, `mean_rank` and `unlike_note`, None where not known or not needed; `seen` from `unusual_table` where known"
-    at = np.argwhere(wanted)
-    at = at[::-(-len(at)//LOOKED_AT)]
+    at,known = drawn_windows(wanted),known or {}
     check = predictor.check(len(at))
-    if check.statistics is not None: check(np.arange(len(at)), np.stack(list(prefetch(lambda o: scan.window(*o), at))))
+    if check.statistics is not None: check(np.arange(len(at)), np.stack([known[o] if o in known else scan.window(*o) for o in map(tuple, at)]))
     found = check.found()
     if found is None: return dict(like_training='not known', unusual_windows=None, mean_rank=None, unlike_note=None)
     text = f"{found['unusual']:.1%} of windows are unusual, {found['expected']:.1%} expected; mean rank {found['mean_rank']:.2f}"
@@ -261,13 +267,17 @@ def read_slide(
         mask = find_tissue(scan, colours:=scan.overview(CELL, overview), tissue, tissue_area(scan, None, Tiling(tissue=tissue)))
         wanted,flags = listed_windows(colours, mask, stride, quality, tissue=='saturation')
         check_windows(wanted, max_windows)
-        def _look(region, rows, cols): sharp[rows,cols] = window_sharpness(region, stride)
+        drawn,known = drawn_windows(wanted),{}
+        def _look(region, rows, cols):
+            "Sharpness of the windows of a tile; and those of it that are drawn, while it is at hand"
+            sharp[rows,cols] = window_sharpness(region, stride)
+            known.update({o:scan.window(*o) for o in map(tuple, drawn) if rows.start<=o[0]<rows.stop and cols.start<=o[1]<cols.stop})
         p = predictor.probability(score_scan(predictor, scan, wanted, tta, strip, out=scores, progress=progress, look=_look))
         flags[wanted] = np.where((flags[wanted]=='') & out_of_focus(sharp[wanted]), 'out of focus', flags[wanted])
         if quality=='exclude': p = np.where(flags=='out of focus', np.nan, p)
         for o in ('files','old'): shutil.rmtree(part/o, ignore_errors=True) # A killed call's
         (part/'files').mkdir()
-        like = _named(predictor, compare_windows(predictor, scan, wanted)) | provenance(predictor, scan, mpp is not None) | (dict(file=str(Path(path).absolute())) if where else {})
+        like = _named(predictor, compare_windows(predictor, scan, wanted, known)) | provenance(predictor, scan, mpp is not None) | (dict(file=str(Path(path).absolute())) if where else {})
         summary = write_slide_files(scan, p, colours, mask, threshold, job, part/'files', like, predictor.statistics, (flags, np.array(sharp)))
         if out.exists(): out.rename(part/'old') # At once: half a folder would be no slide
         (part/'files').rename(out)

@@ -189,7 +189,7 @@ def outline_table(
         geometry,bad = repair(polygons) if polygons else (None,False)
         flat,mended = flat+(geometry is None),mended+(bad and geometry is not None)
         if geometry is not None: out.append(dict(kind=kind_of(o['class_name'], classes), class_name=o['class_name'], name=o['name'], geometry=geometry))
-    for n,what in ((mended,'crossed themselves, or had holes that reach beyond them, and were repaired by the even-odd rule'), (flat,'have no area and were left out')):
+    for n,what in ((mended,'crossed themselves or their holes, and were repaired'), (flat,'have no area and were left out')):
         if n: tell(f'{n:,} of {len(rows):,} outlines {what}')
     return pd.DataFrame(out, columns=COLUMNS)
 

@@ -15,7 +15,7 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np, pandas as pd
-from .core import csv_fault, disk_fault, in_processes, is_folder, only_one, patch_bar, read_json, reading, SIZE, sweep, tidy, write_bytes, write_csv, write_file, write_json
+from .core import check_ranges, csv_fault, disk_fault, in_processes, is_folder, MOST_WORKERS, only_one, patch_bar, read_json, reading, SIZE, sweep, tidy, write_bytes, write_csv, write_file, write_json
 from .outlines import annotation_file, SUFFIXES
 from .page import data_uri, html_page, show_rows
 from .slide_files import list_slides
@@ -30,8 +30,9 @@ TAKEN = {'id','label','slide','x','y','kind','quality','sharpness'}
 def slide_columns(
     path:str|Path, # CSV file with a column slide, wsi, name, image or file, and others
     names:list,    # Of the slides that there are
-)->pd.DataFrame:   # Indexed by their names
-    "The rows of a table of slides; raises `ValueError` in a sentence"
+    taken=TAKEN,   # Columns of what they are joined to
+)->pd.DataFrame:   # Indexed by their names; a column that is taken is called slide_…
+    "The rows of a table of slides, without spaces around what it says; raises `ValueError` in a sentence"
     try:
         with reading(path): df = pd.read_csv(path, dtype=str, sep=None, engine='python', encoding='utf-8-sig')
     except (ValueError, pd.errors.ParserError, csv.Error) as e: raise ValueError(f"'{path}': {csv_fault(e)}") from None
@@ -43,7 +44,9 @@ def slide_columns(
     if missing:=[o for o in names if o not in df.index]: raise ValueError(f"'{path}' has no row for {len(missing):,} of {len(names):,} slides, such as {missing[0]!r}")
     df = df.loc[names]
     if df.index.duplicated().any(): raise ValueError(f"'{path}' has two rows for the slide {df.index[df.index.duplicated()][0]!r}")
-    return df.drop(columns=key).rename(columns=lambda o: f'slide_{o}' if o in TAKEN else o)
+    df = df.drop(columns=key).rename(columns=lambda o: f'slide_{o}' if o in taken else o)
+    if df.columns.duplicated().any(): raise ValueError(f"'{path}' has two columns {df.columns[df.columns.duplicated()][0]!r}: rename one")
+    return df.apply(lambda o: o.str.strip().replace('', np.nan))
 
 def split_patients(
     table:pd.DataFrame, # One row a patch: label, patient
@@ -259,6 +262,7 @@ def cut_tiles(
 )->Store:
     "Cut annotated slides into a store, or resume a killed call; unchanged work is used again. Raises `ValueError`, `OSError`, `FileExistsError`, `Busy`"
     how,predictor,sums,out = how or Tiling(),None,None,Path(out).absolute()
+    check_ranges(dict(workers=workers), workers=(1,MOST_WORKERS))
     files = check_outlines(list_slides(slides, tell), annotations, how, tell)
     columns = slide_columns(table, [slide_name(o) for o in files]) if table else None
     if hard: predictor,sums,how = _hard_run(hard, device, how)

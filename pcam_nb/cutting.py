@@ -186,7 +186,9 @@ def _open_work(work, job):
         shutil.rmtree(work, ignore_errors=True)
         work.mkdir(parents=True)
         write_json(work/'job.json', job)
-    for o in ('survey','score','done','store'): (work/o).mkdir(exist_ok=True)
+    for o in ('survey','score','done','store'):
+        (work/o).mkdir(exist_ok=True)
+        sweep(work/o, inside=True)
 
 @contextmanager
 def _leave_nothing(work):
@@ -267,11 +269,11 @@ def cut_tiles(
     columns = slide_columns(table, [slide_name(o) for o in files]) if table else None
     if hard: predictor,sums,how = _hard_run(hard, device, how)
     job = job_of(files, annotations, how, columns, sums)
+    work = out.with_name(f'.{out.name}.cutting')
     if is_store(out) and (same:=Store(out)).info.get('job')==_digest(job) and (skip_bad or same.skipped.empty):
-        tidy(out)
+        tidy(out, work)
         return same
     if out.exists() and not is_store(out) and (not out.is_dir() or any(out.iterdir())): raise FileExistsError(f"'{out}' exists and is not a store. Choose another folder")
-    work = out.with_name(f'.{out.name}.cutting')
     with only_one(out), _leave_nothing(work):
         sweep(out)
         _open_work(work, job)

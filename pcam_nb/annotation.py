@@ -43,8 +43,9 @@ def kind_of(
 # %% ../nbs/30_annotation.ipynb #d27eedbb
 def _ring(points):
     "Points of a closed line, N×2; None for less than three"
+    if isinstance(points, list) and not points: return None
     try: ring = np.array(points, float)[:,:2]
-    except (TypeError, ValueError, IndexError): raise ValueError('its coordinates are no list of pairs x, y') from None
+    except (TypeError, ValueError, IndexError, OverflowError): raise ValueError('its coordinates are no list of pairs x, y') from None
     if ring.shape[1:]!=(2,): raise ValueError('its coordinates are no list of pairs x, y')
     if not np.isfinite(ring).all() or abs(ring).max()>1e9: raise ValueError('a coordinate is no number of px')
     open_ = ring[:-1] if len(ring) and (ring[0]==ring[-1]).all() else ring
@@ -85,6 +86,8 @@ def _features(what):
     if what.get('type') in ('Polygon','MultiPolygon'): return [dict(type='Feature', geometry=what)]
     raise ValueError('it is no GeoJSON: no features, as QuPath exports them')
 
+def _text(o): return ' '.join(''.join(k if k.isprintable() else ' ' for k in str(o)).split()) # In one line, without what no file can hold
+
 def _named(feature):
     "What a feature is called: its class, and its own name"
     props = feature.get('properties') if isinstance(feature.get('properties'), dict) else {}
@@ -92,7 +95,7 @@ def _named(feature):
     if isinstance(said, dict): said = said.get('name') or said.get('names') or ''
     class_name = ': '.join(said) if isinstance(said, list) and all(isinstance(o, str) for o in said) else said
     if not isinstance(class_name, str): raise ValueError('its classification has no name, nor a list of names')
-    return str(class_name or name or 'none'), str(name)
+    return _text(class_name or name) or 'none', _text(name)
 
 def _is_outline(feature):
     "Is a feature an annotation with an area?"
@@ -112,7 +115,7 @@ def read_geojson(path):
             if not isinstance(o, dict): raise ValueError('it is no JSON object')
             if not _is_outline(o): continue
             parts = o['geometry'].get('coordinates')
-            parts = [parts] if o['geometry']['type']=='Polygon' else parts
+            parts = [parts] if o['geometry']['type']=='Polygon' or not isinstance(parts, list) else parts
             rows.append(dict(zip(('class_name','name'), _named(o)), polygons=[polygon_of(k) for k in parts or [None]]))
         except ValueError as e: raise ValueError(f'feature {i}: {e}') from None
     return rows, len(features)-len(rows)
@@ -168,7 +171,7 @@ def read_asap(path):
 def _asap_row(o, points, i):
     "An annotation of ASAP as a row"
     points = [k[1:] for k in sorted(points, key=lambda k: k[0])]
-    try: return dict(class_name=o.get('PartOfGroup') or 'none', name=o.get('Name') or '', polygons=[polygon_of([points] if points else [])])
+    try: return dict(class_name=_text(o.get('PartOfGroup') or '') or 'none', name=_text(o.get('Name') or ''), polygons=[polygon_of([points] if points else [])])
     except ValueError as e: raise _Fault(f'annotation {i}: {e}') from None
 
 # %% ../nbs/30_annotation.ipynb #d9094a98
@@ -182,8 +185,8 @@ def outline_table(
     "Outlines with what they stand for; raises `ValueError` for classes that nobody has told"
     classes,out,flat,mended = parse_classes(classes),[],0,0
     if unknown:=sorted({o['class_name'] for o in rows if kind_of(o['class_name'], classes) is None}):
-        raise ValueError(f"what its class{'es' if len(unknown)>1 else ''} {', '.join(unknown[:8])} mean{'' if len(unknown)>1 else 's'} is not known. "
-                         f"Tell it with --classes, for example --classes '{unknown[0]}=tumour', with a kind of {', '.join(KINDS)}")
+        raise ValueError(f"what its class{'es' if len(unknown)>1 else ''} {', '.join(f'{o:.60}' for o in unknown[:8])} mean{'' if len(unknown)>1 else 's'} is not known. "
+                         f"Tell it with --classes, for example --classes '{unknown[0]:.60}=tumour', with a kind of {', '.join(KINDS)}")
     for o in rows:
         polygons = [k for k in o['polygons'] if k is not None]
         geometry,bad = repair(polygons) if polygons else (None,False)

@@ -34,7 +34,8 @@ def slide_columns(
 )->pd.DataFrame:   # Indexed by their names; a column that is taken is called slide_…
     "The rows of a table of slides, without spaces around what it says; raises `ValueError` in a sentence"
     try:
-        with reading(path): df = pd.read_csv(path, dtype=str, sep=None, engine='python', encoding='utf-8-sig')
+        with reading(path), open(path, encoding='utf-8-sig') as f: head = f.readline(2**16)
+        df = pd.read_csv(path, dtype=str, sep=max(',;\t|', key=head.count), encoding='utf-8-sig', engine='python')
     except (ValueError, pd.errors.ParserError, csv.Error) as e: raise ValueError(f"'{path}': {csv_fault(e)}") from None
     df = df.rename(columns=lambda o: str(o).strip())
     key = next((o for k in SLIDE_COLUMNS for o in df if o.lower()==k), None)
@@ -47,6 +48,14 @@ def slide_columns(
     df = df.drop(columns=key).rename(columns=lambda o: f'slide_{o}' if o in taken else o)
     if df.columns.duplicated().any(): raise ValueError(f"'{path}' has two columns {df.columns[df.columns.duplicated()][0]!r}: rename one")
     return df.apply(lambda o: o.str.strip().replace('', np.nan))
+
+def _check_split(columns):
+    "Raise `ValueError` for a column split that `pcam_train` would not follow"
+    if 'split' not in columns: return
+    said = columns.split.dropna()
+    if len(odd:=said[~said.isin(['train','valid','test'])]): raise ValueError(f"The table of slides has the split {odd.iloc[0]!r}: choose train, valid or test, or leave the column out")
+    if len(said)<len(columns): raise ValueError(f'The table of slides has no split for {len(columns)-len(said):,} of {len(columns):,} slides: choose train, valid or test, or leave the column out')
+    if missing:=[o for o in ('train','valid') if o not in set(said)]: raise ValueError(f'The table of slides has no slide for {missing[0]} in its column split: name some, or leave the column out')
 
 def split_patients(
     table:pd.DataFrame, # One row a patch: label, patient
@@ -267,6 +276,7 @@ def cut_tiles(
     check_ranges(dict(workers=workers), workers=(1,MOST_WORKERS))
     files = check_outlines(list_slides(slides, tell), annotations, how, tell)
     columns = slide_columns(table, [slide_name(o) for o in files]) if table else None
+    if columns is not None: _check_split(columns)
     if hard: predictor,sums,how = _hard_run(hard, device, how)
     job = job_of(files, annotations, how, columns, sums)
     work = out.with_name(f'.{out.name}.cutting')

@@ -76,7 +76,8 @@ def _trimmed(x, at, page):
     return one_channel(x[0] if x.ndim==4 else x)[:page.imagelength-top,:page.imagewidth-left], left, top
 
 def one_channel(x):
-    "An image of one channel, h×w; raises `ValueError` for colours"
+    "An image of one channel, h×w; raises `ValueError` for colours, and for values that are no whole numbers"
+    if x.dtype.kind not in 'bui' and not (x.dtype.kind=='f' and (x==np.round(x)).all() and (abs(x)<2**31).all()): raise ValueError('the values of a mask are whole numbers, and classes')
     if x.ndim==3 and x.shape[2]==1: return x[...,0]
     if x.ndim==3 and (x[...,:3]!=x[...,:1]).any(): raise ValueError('a mask has one value a px, and no colours')
     return x[...,0] if x.ndim==3 else x

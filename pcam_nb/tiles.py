@@ -5,21 +5,24 @@
 # %% auto #0
 __all__ = ['UNANNOTATED', 'UM', 'MOST_STRIDE', 'BLOCK', 'check_stride', 'Tiling', 'slide_name', 'open_slide', 'tissue_area',
            'check_on_tissue', 'shapely_of', 'survey', 'show_survey', 'even_caps', 'choose', 'spread_out',
-           'hard_windows', 'score_windows', 'read_region', 'small_mean', 'shrink', 'pieces', 'cut_windows', 'cut_slide']
+           'hard_windows', 'score_windows', 'read_region', 'mean_matrix', 'shrink', 'pieces', 'cut_windows',
+           'cut_slide']
 
 # %% ../nbs/34_tiles.ipynb #7516383e
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from zlib import crc32
 
 import numpy as np, pandas as pd
+from scipy import sparse
 from .annotation import parse_classes
 from .core import check_ranges, MOST_SEED, need, SIZE, UM_PER_PX
 from .explore import sharpness
 from .outlines import annotation_file, area_of, centre_boxes, COUNTED, slide_outlines, tumour_area, window_labels
 from .page import Plot
-from .scan import area_mean, CELL, Scan
+from .scan import CELL, Scan
 from .slide_files import check_parts
 from .store import save_array
 from .tissue import find_tissue, window_flags, windows_with_tissue
@@ -221,26 +224,27 @@ def read_region(scan, top, left, height, width):
     high = [min(math.ceil(a+s*n-1e-6), m) for a,s,n,m in zip(start, scan.scale, (height,width), sides)]
     return scan.file.read(scan.level, low[1], low[0], high[1]-low[1], high[0]-low[0]), [a-b for a,b in zip(start, low)]
 
-def small_mean(
-    x:np.ndarray, # h×w×3
-    start:float,  # Along the first axis, in its px
-    scale:float,  # px for one of the result
-    n:int,        # Rows of the result
-)->np.ndarray:    # float32, n×w×3
-    "The mean of rows of a coarser grid, as `area_mean` has it; faster for few px"
-    low,flat = start+scale*np.arange(n),x.reshape(len(x), -1)
-    first,out = np.floor(low+1e-9).astype(int),0
-    for k in range(math.ceil(scale)+1):
-        weight = ((np.minimum(low+scale, first+k+1)-np.maximum(low, first+k)).clip(0)/scale).astype(np.float32)
-        if weight.any(): out = out+flat[np.minimum(first+k, len(x)-1)]*weight[:,None]
-    return out.reshape(n, *x.shape[1:])
+@lru_cache(256)
+def mean_matrix(
+    start:float,    # Where the first px of the result begins, in px of what is read
+    scale:float,    # Its px for one of the result
+    n:int,          # px of the result
+    size:int,       # px of what is read
+    channels:int=1, # Of each px, side by side
+):                  # Sparse, n·channels × size·channels
+    "What makes px of a coarser grid of finer ones, as `area_mean` has it: the mean over the area of each"
+    low,channel = (start+scale*np.arange(n))[:,None],np.arange(channels)[:,None]
+    at = np.floor(low+1e-9).astype(int)+np.arange(math.ceil(scale)+1)
+    weight = ((np.minimum(low+scale, at+1)-np.maximum(low, at)).clip(0)/scale).astype(np.float32)
+    index = np.minimum(at, size-1)[:,None]*channels+channel
+    return sparse.csr_matrix((np.repeat(weight, channels, 0).ravel(), index.ravel(), np.arange(0, index.size+1, at.shape[1])), (n*channels,size*channels))
 
 def shrink(scan, x, offset, height, width):
     "What `read_region` read at the resolution of the grid, uint8, as `Scan.window` gives it"
     if (*scan.scale,*offset)==(1,1,0,0): return x
-    if height>SIZE or width>SIZE: out = area_mean(x, offset, scan.scale, (height,width))
-    else: out = small_mean(small_mean(x, offset[0], scan.scale[0], height).transpose(1,0,2), offset[1], scan.scale[1], width).transpose(1,0,2)
-    return out.clip(0, 255).astype(np.uint8)
+    down,right = [mean_matrix(round(float(o), 9), float(s), n, size, k) for o,s,n,size,k in zip(offset, scan.scale, (height,width), x.shape, (1,x.shape[2]))]
+    out = right @ (down @ x.reshape(len(x), -1).astype(np.float32)).T
+    return out.astype(np.uint8).T.reshape(height, width, -1) # A mean of 0–255 needs no clipping
 
 # %% ../nbs/34_tiles.ipynb #0e92c934
 def pieces(

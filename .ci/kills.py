@@ -2,7 +2,8 @@
 
 python .ci/kills.py --kills 40 --writes 24 --seed 0
 
-On a small synthetic set: packing, training, evaluating, slide reading, exporting and predicting, some of them over an older output. `--kills` moments are
+On a small synthetic set: packing, training, evaluating, cutting and reading slides, exporting and predicting, some of them over an older output; `--only` takes some of the cases, such as
+`--only tiles retile`. `--kills` moments are
 drawn uniformly over the time that a command takes; `--writes` more fall at a change of the disk (a file is opened for writing, renamed, removed …),
 drawn from all that a command makes: every other one right before it, the rest after at most 200 bytes of the next file that is written, by a limit on the
 size of files whose signal nobody handles. After each kill whatever exists under its final name has to open with the package's own readers, and a file that
@@ -26,7 +27,7 @@ import numpy as np, pandas as pd, tifffile, torch
 from PIL import Image
 torch.set_num_threads(1)
 import onnx, onnxscript, shapely # Not onnxruntime, which starts a thread
-from pcam_nb import card, cli, core, evaluate, explain, explore, export, infer, sample, sample_slide, slide, store, train
+from pcam_nb import card, cli, core, cutting, evaluate, explain, explore, export, infer, sample, sample_slide, slide, store, train
 from pcam_nb.run import Run
 
 # Name: share of the kills, command, what makes the older output (or None), what is there once a call can be resumed (or None: it is given again)
@@ -38,6 +39,9 @@ CASES = dict(
     slide=    (5, 'pcam_slide ../run ../scan.tif --out slides --strip 2 --device cpu', None, '.'),
     reslide=  (4, 'pcam_slide ../run ../scan.tif --out slides --strip 2 --device cpu',
                'pcam_slide ../run ../scan.tif --out slides --threshold .9 --device cpu', '.'),
+    tiles=    (4, 'pcam_tiles ../cut --annotations ../cut --per-slide 30 --unannotated normal --out tiles.store --workers 1', None, None),
+    retile=   (3, 'pcam_tiles ../cut --annotations ../cut --per-slide 30 --unannotated normal --out tiles.store --workers 1',
+               'pcam_tiles ../cut --annotations ../cut --per-slide 9 --unannotated normal --out tiles.store --workers 1', None),
     export=   (3, 'pcam_export ../run --out out/model.onnx', None, None),
     predict=  (4, 'pcam_predict ../run ../data/test --out out/submission.csv --device cpu',
                'pcam_predict ../run ../data/train --out out/submission.csv --device cpu', None))
@@ -199,6 +203,9 @@ class Trials:
         def _draw():
             sample.make_sample('data', 200, 24, 8, seed=1, progress=False)
             sample_slide.generate_slide('scan.tif', 900, 700, (.4,), seed=1, progress=False)
+            os.mkdir('cut')
+            for i,mm in enumerate(((.4,),(.3,),())): sample_slide.generate_slide(f'cut/s{i}.tif', 900, 700, mm, seed=i, progress=False)
+            os.remove('cut/s2.geojson') # As of a slide without tumour
         if ended(forked(_draw, folder=self.work)): raise RuntimeError(Path(f'{self.work}.log').read_text())
 
     def fresh(self, name, command):
@@ -220,7 +227,7 @@ class Trials:
         "Run a case undisturbed: note its files, its seconds, and how often it changes the disk; what differs if it is forked"
         _,command,old,_ = CASES[case]
         if old: self.fresh(f'{case}.old', old)
-        first = {'repack':'pack', 'reslide':'slide'}.get(case) # The same command
+        first = {'repack':'pack', 'reslide':'slide', 'retile':'tiles'}.get(case) # The same command
         then = asked(sums, self.work/f'{first}.fresh' if first else self.fresh(f'{case}.fresh', command), folder=self.work/'data')
         folder,begin = self.place(case, f'{case}.forked'),time.perf_counter()
         code = ended(forked(give, command, folder=folder))
@@ -295,17 +302,18 @@ def table(done):
     rows.append(dict(pd.DataFrame(rows).drop(columns='command').sum(), command='all'))
     return pd.DataFrame(rows).to_string(index=False)
 
-def main(kills, writes, seed, lanes):
+def main(kills, writes, seed, lanes, only):
     "Kill, give again, tell; how many faults there are"
-    begin = time.perf_counter()
+    begin,train = time.perf_counter(),CASES['train'][1]
+    for o in [o for o in CASES if only and o not in only]: del CASES[o]
     with tempfile.TemporaryDirectory() as work:
         work = Path(work).resolve()/'all'
         work.mkdir()
         trials = Trials(work, seed)
         trials.draw()
-        shutil.copytree(trials.fresh('train.fresh', CASES['train'][1])/'run', work/'run')
-        def _learn(*cases): return [trials.learn(o) for o in cases], trials.known
-        learnt = in_lanes(_learn, [['pack','repack'], ['slide','reslide'], ['train'], ['evaluate'], ['export'], ['predict']], lanes, work)
+        if any('../run' in o[1] for o in CASES.values()): shutil.copytree(trials.fresh('train.fresh', train)/'run', work/'run')
+        def _learn(*cases): return [trials.learn(o) for o in cases if o in CASES], trials.known
+        learnt = in_lanes(_learn, [['pack','repack'], ['slide','reslide'], ['tiles','retile'], ['train'], ['evaluate'], ['export'], ['predict']], lanes, work)
         faults = [o for found,known in learnt for case in found for o in case]
         for _,known in learnt: trials.known |= known
         for case,(*_,took,changes) in trials.known.items(): print(f'{case:9}{took:6.2f} s, {changes} changes of the disk', flush=True)
@@ -321,5 +329,6 @@ if __name__=='__main__':
     p.add_argument('--kills', type=int, default=40)
     p.add_argument('--writes', type=int, default=24)
     p.add_argument('--seed', type=int, default=0)
+    p.add_argument('--only', nargs='*', choices=list(CASES), default=[])
     p.add_argument('--lanes', type=int, default=len(os.sched_getaffinity(0)))
     sys.exit(bool(main(**vars(p.parse_args()))))

@@ -11,6 +11,7 @@ __all__ = ['KINDS', 'CLASS_NAMES', 'MOST_BYTES', 'COLUMNS', 'COLOURS', 'parse_cl
 import json
 from pathlib import Path
 from xml.etree import ElementTree
+from xml.parsers import expat
 
 import numpy as np, pandas as pd
 from .core import need, parse_json, reading, write_text
@@ -42,8 +43,9 @@ def kind_of(
 # %% ../nbs/30_annotation.ipynb #d27eedbb
 def _ring(points):
     "Points of a closed line, N×2; None for less than three"
+    if isinstance(points, list) and not points: return None
     try: ring = np.array(points, float)[:,:2]
-    except (TypeError, ValueError, IndexError): raise ValueError('its coordinates are no list of pairs x, y') from None
+    except (TypeError, ValueError, IndexError, OverflowError): raise ValueError('its coordinates are no list of pairs x, y') from None
     if ring.shape[1:]!=(2,): raise ValueError('its coordinates are no list of pairs x, y')
     if not np.isfinite(ring).all() or abs(ring).max()>1e9: raise ValueError('a coordinate is no number of px')
     open_ = ring[:-1] if len(ring) and (ring[0]==ring[-1]).all() else ring
@@ -57,15 +59,22 @@ def polygon_of(
     if not rings: raise ValueError('it has no coordinates')
     return None if rings[0] is None else shapely.Polygon(rings[0], [o for o in rings[1:] if o is not None])
 
+def _without_holes(polygon):
+    "A polygon that isn't valid, repaired: what its boundary encloses, without what its holes enclose"
+    shapely = need('shapely', 'slide')
+    outer,*holes = shapely.make_valid([shapely.Polygon(o) for o in (polygon.exterior, *polygon.interiors)])
+    return shapely.difference(outer, shapely.union_all(holes)) if holes else outer
+
 def repair(
     polygons:list, # Of shapely, which may cross themselves
 ):                 # A valid Polygon or MultiPolygon, None if no area is left; and whether any was repaired
-    "One valid area of `polygons`, each repaired by itself"
-    shapely = need('shapely', 'slide')
-    bad = not shapely.is_valid(polygons).all()
-    parts = shapely.get_parts(shapely.get_parts(shapely.make_valid(polygons) if bad else polygons))
+    "One valid area of `polygons`, each repaired by itself; a hole takes away only what lies in its polygon"
+    shapely,polygons = need('shapely', 'slide'),np.array(polygons, object)
+    bad = ~shapely.is_valid(polygons)
+    polygons[bad] = [_without_holes(o) if o.geom_type=='Polygon' else shapely.make_valid(o) for o in polygons[bad]]
+    parts = shapely.get_parts(shapely.get_parts(polygons))
     parts = parts[(shapely.get_type_id(parts)==3) & (shapely.area(parts)>0)]
-    return (parts[0] if len(parts)==1 else shapely.union_all(parts)) if len(parts) else None, bad
+    return (parts[0] if len(parts)==1 else shapely.union_all(parts)) if len(parts) else None, bool(bad.any())
 
 # %% ../nbs/30_annotation.ipynb #98124334
 MOST_BYTES = 2**30 # Of a file with outlines
@@ -77,12 +86,16 @@ def _features(what):
     if what.get('type') in ('Polygon','MultiPolygon'): return [dict(type='Feature', geometry=what)]
     raise ValueError('it is no GeoJSON: no features, as QuPath exports them')
 
+def _text(o): return ' '.join(''.join(k if k.isprintable() else ' ' for k in str(o)).split()) # In one line, without what no file can hold
+
 def _named(feature):
     "What a feature is called: its class, and its own name"
     props = feature.get('properties') if isinstance(feature.get('properties'), dict) else {}
     said,name = props.get('classification') or {},props.get('name') or ''
-    class_name = said.get('name') or ': '.join(map(str, said.get('names') or [])) if isinstance(said, dict) else said
-    return str(class_name or name or 'none'), str(name)
+    if isinstance(said, dict): said = said.get('name') or said.get('names') or ''
+    class_name = ': '.join(said) if isinstance(said, list) and all(isinstance(o, str) for o in said) else said
+    if not isinstance(class_name, str): raise ValueError('its classification has no name, nor a list of names')
+    return _text(class_name or name) or 'none', _text(name)
 
 def _is_outline(feature):
     "Is a feature an annotation with an area?"
@@ -102,39 +115,64 @@ def read_geojson(path):
             if not isinstance(o, dict): raise ValueError('it is no JSON object')
             if not _is_outline(o): continue
             parts = o['geometry'].get('coordinates')
-            parts = [parts] if o['geometry']['type']=='Polygon' else parts
+            parts = [parts] if o['geometry']['type']=='Polygon' or not isinstance(parts, list) else parts
             rows.append(dict(zip(('class_name','name'), _named(o)), polygons=[polygon_of(k) for k in parts or [None]]))
         except ValueError as e: raise ValueError(f'feature {i}: {e}') from None
     return rows, len(features)-len(rows)
 
 # %% ../nbs/30_annotation.ipynb #38a55df5
-def _number(o): return float(str(o).replace(',', '.')) # As some systems write decimals
+def _number(o):
+    "A number, also with a decimal comma, as some systems write it; raises `ValueError`"
+    n = float(str(o).replace(',', '.'))
+    if not np.isfinite(n): raise ValueError(n)
+    return n
+
+class _Fault(ValueError):
+    "What is wrong with a file of ASAP"
+
+class _Asap:
+    "What `expat` meets in a file of ASAP, as rows"
+    def __init__(self): self.rows,self.over,self.points,self.at,self.root = [],0,[],None,None
+
+    def doctype(self, *_): raise _Fault('it has a document type, which ASAP does not write')
+
+    def start(self, tag, o):
+        "An element begins"
+        if self.root is None and (root:=tag)!='ASAP_Annotations': raise _Fault(f'it is XML of another kind ({root:.40}), not of ASAP')
+        self.root = tag
+        if tag=='Annotation': self.at,self.points = o,[]
+        if tag!='Coordinate': return
+        try: self.points.append((_number(o.get('Order', len(self.points))), _number(o.get('X')), _number(o.get('Y'))))
+        except ValueError: raise _Fault(f'annotation {self.n+1}: a coordinate is no number') from None
+
+    def end(self, tag):
+        "An element ends"
+        if tag!='Annotation' or self.at is None: return
+        if self.at.get('Type') in ('Polygon','Spline','Rectangle'): self.rows.append(_asap_row(self.at, self.points, self.n+1))
+        else: self.over += 1
+        self.at = None
+
+    @property
+    def n(self):
+        "How many annotations there were"
+        return len(self.rows)+self.over
 
 def read_asap(path):
     "Outlines of an XML file of ASAP, a dict each: class_name (the group), name, polygons; and how many annotations were passed over. Raises `ValueError` with a reason"
-    rows,over,points,root = [],0,[],None
+    parser,found = expat.ParserCreate(),_Asap()
+    parser.StartDoctypeDeclHandler,parser.StartElementHandler,parser.EndElementHandler = found.doctype,found.start,found.end
     with reading(path), open(path, 'rb') as f:
-        if b'<!DOCTYPE' in f.read(4096): raise ValueError('it has a document type, which ASAP does not write')
-        f.seek(0)
-        try:
-            for event,o in ElementTree.iterparse(f, ('start','end')):
-                if root is None and (root:=o.tag)!='ASAP_Annotations': raise ValueError(f'it is XML of another kind ({root:.40}), not of ASAP')
-                if event=='start': continue
-                if o.tag=='Coordinate': points.append((_number(o.get('Order', len(points))), _number(o.get('X')), _number(o.get('Y'))))
-                if o.tag=='Annotation':
-                    if o.get('Type') in ('Polygon','Spline','Rectangle'): rows.append(_asap_row(o, points, len(rows)+over+1))
-                    else: over += 1
-                    points = []
-                if o.tag in ('Coordinate','Annotation'): o.clear()
-        except ElementTree.ParseError as e: raise ValueError(f'it is no XML, from line {e.position[0]} on') from None
-        except (TypeError, ValueError) as e: raise e if 'it is' in str(e) or 'annotation' in str(e) else ValueError(f'annotation {len(rows)+over+1}: a coordinate is no number') from None
-    return rows, over
+        try: parser.ParseFile(f)
+        except expat.ExpatError as e: raise ValueError(f'it is no XML, from line {e.lineno} on') from None
+        except _Fault: raise
+        except (LookupError, ValueError): raise ValueError('it is XML in an encoding that can not be read: save it as UTF-8') from None # As expat asks Python's codecs
+    return found.rows, found.over
 
 def _asap_row(o, points, i):
     "An annotation of ASAP as a row"
     points = [k[1:] for k in sorted(points, key=lambda k: k[0])]
-    try: return dict(class_name=o.get('PartOfGroup') or 'none', name=o.get('Name') or '', polygons=[polygon_of([points] if points else [])])
-    except ValueError as e: raise ValueError(f'annotation {i}: {e}') from None
+    try: return dict(class_name=_text(o.get('PartOfGroup') or '') or 'none', name=_text(o.get('Name') or ''), polygons=[polygon_of([points] if points else [])])
+    except ValueError as e: raise _Fault(f'annotation {i}: {e}') from None
 
 # %% ../nbs/30_annotation.ipynb #d9094a98
 COLUMNS = ['kind','class_name','name','geometry']
@@ -147,14 +185,14 @@ def outline_table(
     "Outlines with what they stand for; raises `ValueError` for classes that nobody has told"
     classes,out,flat,mended = parse_classes(classes),[],0,0
     if unknown:=sorted({o['class_name'] for o in rows if kind_of(o['class_name'], classes) is None}):
-        raise ValueError(f"what its class{'es' if len(unknown)>1 else ''} {', '.join(unknown[:8])} mean{'' if len(unknown)>1 else 's'} is not known. "
-                         f"Tell it with --classes, for example --classes '{unknown[0]}=tumour', with a kind of {', '.join(KINDS)}")
+        raise ValueError(f"what its class{'es' if len(unknown)>1 else ''} {', '.join(f'{o:.60}' for o in unknown[:8])} mean{'' if len(unknown)>1 else 's'} is not known. "
+                         f"Tell it with --classes, for example --classes '{unknown[0]:.60}=tumour', with a kind of {', '.join(KINDS)}")
     for o in rows:
         polygons = [k for k in o['polygons'] if k is not None]
         geometry,bad = repair(polygons) if polygons else (None,False)
         flat,mended = flat+(geometry is None),mended+(bad and geometry is not None)
         if geometry is not None: out.append(dict(kind=kind_of(o['class_name'], classes), class_name=o['class_name'], name=o['name'], geometry=geometry))
-    for n,what in ((mended,'crossed themselves and were repaired by the even-odd rule'), (flat,'have no area and were left out')):
+    for n,what in ((mended,'crossed themselves or their holes, and were repaired'), (flat,'have no area and were left out')):
         if n: tell(f'{n:,} of {len(rows):,} outlines {what}')
     return pd.DataFrame(out, columns=COLUMNS)
 
@@ -201,18 +239,34 @@ def outline_features(
         if o['properties']['classification']['name']=='none': del o['properties']['classification']
     return out
 
+def _without_hole(part):
+    "Pieces of a polygon that have no hole, cut apart through the middle of one hole after the other"
+    if not part.interiors: return [part]
+    shapely,(l,t,r,b) = need('shapely', 'slide'),part.bounds
+    middle = sorted((o.bounds[0]+o.bounds[2])/2 for o in part.interiors)[len(part.interiors)//2]
+    halves = [part.intersection(shapely.box(*o)) for o in ((l,t,middle,b),(middle,t,r,b))]
+    return [k for h in halves for o in shapely.get_parts(h) if o.geom_type=='Polygon' for k in _without_hole(o)]
+
+def _asap_rings(table):
+    "Boundaries for ASAP, of each its group and its points"
+    shapely = need('shapely', 'slide')
+    for name,geometry in zip(table.class_name, table.geometry):
+        for part in shapely.get_parts(geometry):
+            tumour = kind_of(name, CLASS_NAMES)=='tumour'
+            yield from ((name, o.exterior.coords[:-1]) for o in ([part] if tumour else _without_hole(part)))
+            if tumour: yield from (('normal', o.coords[:-1]) for o in part.interiors)
+
 def write_asap(
     table:pd.DataFrame, # Outlines: class_name, geometry, in px of the slide without bounds
     path:str|Path,      # *.xml
 )->Path:
     "Write outlines as a file that ASAP opens"
-    shapely,root = need('shapely', 'slide'),ElementTree.Element('ASAP_Annotations')
+    root,rings = ElementTree.Element('ASAP_Annotations'),list(_asap_rings(table))
     places,groups = [ElementTree.SubElement(root, o) for o in ('Annotations','AnnotationGroups')]
-    rings = [(o.class_name, r, i) for o in table.itertuples() for part in shapely.get_parts(o.geometry) for i,r in enumerate([part.exterior, *part.interiors])]
-    for n,(name,ring,hole) in enumerate(rings):
-        at = ElementTree.SubElement(places, 'Annotation', Name=f'Annotation {n}', Type='Polygon', PartOfGroup='normal' if hole else name, Color='#F4FA58')
+    for n,(name,points) in enumerate(rings):
+        at = ElementTree.SubElement(places, 'Annotation', Name=f'Annotation {n}', Type='Polygon', PartOfGroup=name, Color='#F4FA58')
         at = ElementTree.SubElement(at, 'Coordinates')
-        for i,(x,y) in enumerate(ring.coords[:-1]): ElementTree.SubElement(at, 'Coordinate', Order=str(i), X=f'{x:g}' if x%1==0 else repr(x), Y=f'{y:g}' if y%1==0 else repr(y))
-    for o in dict.fromkeys('normal' if hole else name for name,_,hole in rings): ElementTree.SubElement(groups, 'Group', Name=o, PartOfGroup='None', Color='#64FE2E')
+        for i,(x,y) in enumerate(points): ElementTree.SubElement(at, 'Coordinate', Order=str(i), X=f'{x:g}' if x%1==0 else repr(x), Y=f'{y:g}' if y%1==0 else repr(y))
+    for o in dict.fromkeys(name for name,_ in rings): ElementTree.SubElement(groups, 'Group', Name=o, PartOfGroup='None', Color='#64FE2E')
     ElementTree.indent(root)
     return write_text(path, '<?xml version="1.0"?>\n'+ElementTree.tostring(root, 'unicode'))

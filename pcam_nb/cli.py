@@ -273,7 +273,7 @@ def pcam_slide(
     slides:list,           # Slides: scanner files or images, patterns such as '*.svs', or folders of them
     out:str='heatmaps',    # Folder for a folder for each slide, slides.csv, and failed.csv if some could not be read
     mpp:float=None,        # Resolution of the slides, µm per px (default: what the files say)
-    stride:int=32,         # Distance between windows at the resolution of the run, px, a multiple of 8
+    stride:int=32,         # Distance between windows at the resolution of the run, px, a multiple of 8, up to 4096
     tta:int=1,             # Test-time augmentation: average over 1, 4 or 8 flips and rotations of each patch
     threshold:float=None,  # Probability from which a window counts as tumour, above 0 and up to 1 (default: that of the run, 0.5 unless its config.json says otherwise)
     strip:int=None,        # Rows of windows to score at a time, 1–64; more are faster, and need more memory (default: as many as cover 512 px, or all of a small slide)

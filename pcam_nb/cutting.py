@@ -15,7 +15,7 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np, pandas as pd
-from .core import csv_fault, disk_fault, in_processes, is_folder, only_one, patch_bar, read_json, reading, SIZE, sweep, tidy, write_bytes, write_csv, write_file, write_json
+from .core import check_ranges, csv_fault, disk_fault, in_processes, is_folder, MOST_WORKERS, only_one, patch_bar, read_json, reading, SIZE, sweep, tidy, write_bytes, write_csv, write_file, write_json
 from .outlines import annotation_file, SUFFIXES
 from .page import data_uri, html_page, show_rows
 from .slide_files import list_slides
@@ -30,10 +30,12 @@ TAKEN = {'id','label','slide','x','y','kind','quality','sharpness'}
 def slide_columns(
     path:str|Path, # CSV file with a column slide, wsi, name, image or file, and others
     names:list,    # Of the slides that there are
-)->pd.DataFrame:   # Indexed by their names
-    "The rows of a table of slides; raises `ValueError` in a sentence"
+    taken=TAKEN,   # Columns of what they are joined to
+)->pd.DataFrame:   # Indexed by their names; a column that is taken is called slide_…
+    "The rows of a table of slides, without spaces around what it says; raises `ValueError` in a sentence"
     try:
-        with reading(path): df = pd.read_csv(path, dtype=str, sep=None, engine='python', encoding='utf-8-sig')
+        with reading(path), open(path, encoding='utf-8-sig') as f: head = f.readline(2**16)
+        df = pd.read_csv(path, dtype=str, sep=max(',;\t|', key=head.count), encoding='utf-8-sig', engine='python')
     except (ValueError, pd.errors.ParserError, csv.Error) as e: raise ValueError(f"'{path}': {csv_fault(e)}") from None
     df = df.rename(columns=lambda o: str(o).strip())
     key = next((o for k in SLIDE_COLUMNS for o in df if o.lower()==k), None)
@@ -43,7 +45,17 @@ def slide_columns(
     if missing:=[o for o in names if o not in df.index]: raise ValueError(f"'{path}' has no row for {len(missing):,} of {len(names):,} slides, such as {missing[0]!r}")
     df = df.loc[names]
     if df.index.duplicated().any(): raise ValueError(f"'{path}' has two rows for the slide {df.index[df.index.duplicated()][0]!r}")
-    return df.drop(columns=key).rename(columns=lambda o: f'slide_{o}' if o in TAKEN else o)
+    df = df.drop(columns=key).rename(columns=lambda o: f'slide_{o}' if o in taken else o)
+    if df.columns.duplicated().any(): raise ValueError(f"'{path}' has two columns {df.columns[df.columns.duplicated()][0]!r}: rename one")
+    return df.apply(lambda o: o.str.strip().replace('', np.nan))
+
+def _check_split(columns):
+    "Raise `ValueError` for a column split that `pcam_train` would not follow"
+    if 'split' not in columns: return
+    said = columns.split.dropna()
+    if len(odd:=said[~said.isin(['train','valid','test'])]): raise ValueError(f"The table of slides has the split {odd.iloc[0]!r}: choose train, valid or test, or leave the column out")
+    if len(said)<len(columns): raise ValueError(f'The table of slides has no split for {len(columns)-len(said):,} of {len(columns):,} slides: choose train, valid or test, or leave the column out')
+    if missing:=[o for o in ('train','valid') if o not in set(said)]: raise ValueError(f'The table of slides has no slide for {missing[0]} in its column split: name some, or leave the column out')
 
 def split_patients(
     table:pd.DataFrame, # One row a patch: label, patient
@@ -183,7 +195,9 @@ def _open_work(work, job):
         shutil.rmtree(work, ignore_errors=True)
         work.mkdir(parents=True)
         write_json(work/'job.json', job)
-    for o in ('survey','score','done','store'): (work/o).mkdir(exist_ok=True)
+    for o in ('survey','score','done','store'):
+        (work/o).mkdir(exist_ok=True)
+        sweep(work/o, inside=True)
 
 @contextmanager
 def _leave_nothing(work):
@@ -259,15 +273,17 @@ def cut_tiles(
 )->Store:
     "Cut annotated slides into a store, or resume a killed call; unchanged work is used again. Raises `ValueError`, `OSError`, `FileExistsError`, `Busy`"
     how,predictor,sums,out = how or Tiling(),None,None,Path(out).absolute()
+    check_ranges(dict(workers=workers), workers=(1,MOST_WORKERS))
     files = check_outlines(list_slides(slides, tell), annotations, how, tell)
     columns = slide_columns(table, [slide_name(o) for o in files]) if table else None
+    if columns is not None: _check_split(columns)
     if hard: predictor,sums,how = _hard_run(hard, device, how)
     job = job_of(files, annotations, how, columns, sums)
+    work = out.with_name(f'.{out.name}.cutting')
     if is_store(out) and (same:=Store(out)).info.get('job')==_digest(job) and (skip_bad or same.skipped.empty):
-        tidy(out)
+        tidy(out, work)
         return same
     if out.exists() and not is_store(out) and (not out.is_dir() or any(out.iterdir())): raise FileExistsError(f"'{out}' exists and is not a store. Choose another folder")
-    work = out.with_name(f'.{out.name}.cutting')
     with only_one(out), _leave_nothing(work):
         sweep(out)
         _open_work(work, job)

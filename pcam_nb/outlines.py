@@ -8,7 +8,7 @@ __all__ = ['SUFFIXES', 'MASKS', 'COUNTED', 'BEYOND', 'is_slide', 'annotation_fil
            'centre_boxes', 'touching', 'window_labels']
 
 # %% ../nbs/33_outlines.ipynb #62ea867f
-import itertools, math
+import math
 from pathlib import Path
 
 import numpy as np, pandas as pd
@@ -76,7 +76,8 @@ def _trimmed(x, at, page):
     return one_channel(x[0] if x.ndim==4 else x)[:page.imagelength-top,:page.imagewidth-left], left, top
 
 def one_channel(x):
-    "An image of one channel, h×w; raises `ValueError` for colours"
+    "An image of one channel, h×w; raises `ValueError` for colours, and for values that are no whole numbers"
+    if x.dtype.kind not in 'bui' and not (x.dtype.kind=='f' and (x==np.round(x)).all() and (abs(x)<2**31).all()): raise ValueError('the values of a mask are whole numbers, and classes')
     if x.ndim==3 and x.shape[2]==1: return x[...,0]
     if x.ndim==3 and (x[...,:3]!=x[...,:1]).any(): raise ValueError('a mask has one value a px, and no colours')
     return x[...,0] if x.ndim==3 else x
@@ -162,15 +163,21 @@ def slide_outlines(
 def tumour_area(
     table:pd.DataFrame, # Outlines: kind, geometry
 ):                      # Of shapely, perhaps empty
-    "What is tumour by outlines, of which the smallest counts where they overlap"
+    "What is tumour by outlines, of whose parts the smallest counts where they overlap"
     shapely = need('shapely', 'slide')
     rows = table[table.kind.isin(['tumour','normal'])]
-    rows = rows.assign(area=[o.area for o in rows.geometry]).sort_values('area', ascending=False, kind='stable')
-    area = shapely.Polygon()
-    for kind,group in itertools.groupby(rows.itertuples(), lambda o: o.kind):
-        part = shapely.union_all([o.geometry for o in group])
-        area = area.union(part) if kind=='tumour' else area.difference(part)
-    return area
+    parts,of = shapely.get_parts(rows.geometry.to_numpy(object), return_index=True)
+    order = np.argsort(-shapely.area(parts), kind='stable')
+    parts,tumour = parts[order],(rows.kind=='tumour').to_numpy()[of[order]]
+    out,inside = [],np.flatnonzero(~tumour)
+    for part,smaller in zip(parts[tumour], _over(parts, np.flatnonzero(tumour), inside)): out.append(part.difference(shapely.union_all(parts[smaller])) if len(smaller) else part)
+    return shapely.union_all(out)
+
+def _over(parts, at, others):
+    "Of each part with a number of `at`, those of `others` that meet it and come later"
+    i,j = need('shapely', 'slide').STRtree(parts[others]).query(parts[at], 'intersects')
+    i,j = [o[others[j]>at[i]] for o in (i,others[j])]
+    return np.split(j[np.argsort(i, kind='stable')], np.cumsum(np.bincount(i, minlength=len(at)))[:-1])
 
 def area_of(
     table, # Outlines: kind, geometry
@@ -218,11 +225,14 @@ def window_labels(
     table:pd.DataFrame,     # Outlines in px of the slide, from slide_outlines
     outside:str='normal',   # What is outside of all outlines: 'normal', or 'nothing', so that windows without tumour have to lie in outlines of the kind normal
 )->np.ndarray:              # int8, N: 1 tumour, 0 none, -1 left out
-    "Labels of windows: tumour in the centre 32×32, or not; left out where the centre touches an exclusion"
-    shapely,boxes = need('shapely', 'slide'),centre_boxes(scan, np.asarray(row), np.asarray(col))
-    label,squares = touching(tumour_area(table), boxes).astype(np.int8),shapely.box(*boxes.T)
-    if outside=='nothing': label[(label==0) & ~shapely.covered_by(squares, area_of(table, 'normal'))] = -1
-    if (table.kind=='exclusion').any():
-        shapely.prepare(left_out:=area_of(table, 'exclusion'))
-        label[shapely.intersects(left_out, squares)] = -1
+    "Labels of windows: tumour in the centre 32×32, or not; left out where the middle of a px of the centre lies in an exclusion"
+    boxes = centre_boxes(scan, np.asarray(row), np.asarray(col))
+    label = touching(tumour_area(table), boxes).astype(np.int8)
+    if outside=='nothing': label[(label==0) & touching(_rest(boxes, area_of(table, 'normal')), boxes)] = -1
+    if (table.kind=='exclusion').any(): label[touching(area_of(table, 'exclusion'), boxes)] = -1
     return label
+
+def _rest(boxes, area):
+    "What lies outside of `area`, as far as boxes reach"
+    low,high = boxes.min(0, initial=0)-1,boxes.max(0, initial=0)+1
+    return need('shapely', 'slide').box(*low[:2], *high[2:]).difference(area)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np, torch
 from .arch import arch_text
 from .augment import to_planes
-from .core import is_file
+from .core import check_ranges, is_file, MOST_SEED
 from .data import channel_stats
 from .encoder import check_start, ENCODERS, find_start, Start
 from .fold import check_precision
@@ -61,10 +61,9 @@ class Recipe:
         self._check_start()
         if isinstance(self.lr, str) and self.lr!='auto': self.lr = _number('lr', self.lr)
         check_precision(self.precision)
-        ranges = [('epochs',1,10_000), ('bs',2,65_536), ('patience',0,10_000), ('runs',1,100), ('accumulate',1,1000), ('stain',0,.9), ('wd',0,10),
+        ranges = [('epochs',1,10_000), ('bs',2,65_536), ('patience',0,10_000), ('runs',1,100), ('accumulate',1,1000), ('stain',0,.9), ('wd',0,10), ('seed',0,MOST_SEED), ('size',32,2048),
                   ('smooth',0,.5), ('average',0,.99999), ('shift',0,32), ('context_swap',0,1), ('strong_stain',0,1), ('layer_decay',.1,1), ('teacher_weight',0,1), ('mixup',0,1)]
-        for name,low,high in ranges:
-            if not low<=getattr(self,name)<=high: raise ValueError(f'{name} is {getattr(self,name)}: choose {low} to {high}')
+        check_ranges(vars(self), **{name:o for name,*o in ranges})
         for name in ('lr','pos_weight'):
             value = getattr(self,name)
             if value not in (None,'auto') and not 0<value<1e4: raise ValueError(f'{name} is {value}: choose a number above 0')

@@ -19,7 +19,7 @@ from PIL import Image
 from PIL.JpegImagePlugin import JpegImageFile
 from fastcore.basics import patch
 from scipy import ndimage
-from .core import CENTRE, in_processes, no_access, patch_bar, SIZE, sweep, write_image, write_text
+from .core import CENTRE, check_ranges, in_processes, MOST_SEED, no_access, patch_bar, SIZE, sweep, write_image, write_text
 
 # %% ../nbs/01_sample.ipynb #0a74541e
 HAEMATOXYLIN = np.array([0.650, 0.704, 0.286], dtype=np.float32) # Optical density in R, G, B for one unit of stain
@@ -261,6 +261,7 @@ def make_sample(
     "Generate a labelled set in Kaggle's layout; raises `ValueError` for a plan that cannot be generated, `FileExistsError` for a used folder"
     path,plan = Path(path).absolute(),Plan(train, test, slides, seed, tuple(stain)) # Workers may be elsewhere
     if train<1 or test<0: raise ValueError(f"train={train}, test={test}: ask for at least 1 training patch and 0 or more test patches")
+    check_ranges(dict(seed=seed), seed=(0,MOST_SEED))
     if slides<2: raise ValueError(f"slides={slides}: ask for at least 2, so that one can be held out")
     if path.exists() and any(path.iterdir()): raise FileExistsError(f"'{path}' is not empty. Choose a new folder, or remove it first")
     sweep(path)

@@ -30,7 +30,7 @@ from .score import score_scan
 from .slide_files import check_summary, check_parts, list_slides
 from .store import fill_array, read_array
 from .threshold import slide_scores
-from .tiles import tissue_area, Tiling
+from .tiles import check_stride, tissue_area, Tiling
 from .tissue import find_tissue, listed_windows, out_of_focus, QUALITIES, show_flags, window_sharpness
 
 # %% ../nbs/35_slide.ipynb #4cfa32d9
@@ -303,7 +303,7 @@ def check_slide_options(mpp, stride, tta, threshold, strip, max_windows=None):
     "Raise `ValueError` for what can't be"
     check_tta(tta)
     if mpp is not None and not 0<mpp<1e4: raise ValueError(f'mpp is {mpp:g}: give µm per px, for example 0.25 for a scan at 40×')
-    if stride<CELL or stride%CELL: raise ValueError(f'stride is {stride}: choose a multiple of {CELL} px')
+    check_stride(stride)
     if not 0<threshold<=1: raise ValueError(f'threshold is {threshold:g}: choose a probability, above 0 and up to 1')
     if strip is not None and not 1<=strip<=64: raise ValueError(f'strip is {strip}: choose 1 to 64 rows of windows')
     if max_windows is not None and max_windows<1: raise ValueError(f'max_windows is {max_windows}: choose 1 or more')

@@ -27,7 +27,7 @@ def pcam_tiles(
     apart:float=.1,        # Distance of false positives from tumour, mm
     tissue:str='saturation', # Where tissue is: saturation, otsu, outlines (of the kind tissue), or a folder of masks or outlines
     quality:str='flag',    # Patches that are dense as folds, near ink, or out of focus: flag (in the column quality) or exclude
-    stride:int=32,         # Distance between windows at the resolution of the patches, px, a multiple of 8
+    stride:int=32,         # Distance between windows at the resolution of the patches, px, a multiple of 8, up to 4096
     um:float=.972,         # Resolution of the patches, µm per px (with --hard: that of the run)
     mpp:float=None,        # Resolution of the slides, µm per px (default: what the files say)
     icc:bool=False,        # Take the colours of the slides to sRGB by the ICC profiles that they hold; --no-icc takes the pixels as they are
@@ -65,7 +65,7 @@ def pcam_slide_eval(
     counted:str='auto',    # Where outlines are counted from: bounds (as QuPath), slide (as ASAP), or auto (by the kind of file)
     model:str='logistic',  # Classifier of slides on features of their heatmaps, cross-validated: logistic or boosting
     least_mm2:float=.003,  # Area of the smallest region that names a metastasis, mm²
-    folds:int=5,           # Folds of the cross-validation, 2 or more
+    folds:int=5,           # Folds of the cross-validation, 2–100
     seed:int=0,            # Seed of the folds
 ):
     """Evaluate heatmaps as Camelyon16 and Camelyon17 do: AUC of slides, FROC of tumours, pN stage of patients

@@ -10,8 +10,9 @@ import math, os, re, warnings
 from pathlib import Path
 
 import pandas as pd
+from PIL import Image
 from .core import is_file, is_folder, need
-from .image import first_inside, LISTS, SCANS, SUFFIXES
+from .image import first_inside, LISTS, open_image, SCANS, SUFFIXES
 
 # %% ../nbs/33_slide_files.ipynb #2621f0a7
 def series_of(file):
@@ -43,12 +44,24 @@ def one_each(files):
             else: series.setdefault(uid, []).append((file, kind))
         elif file.suffix.lower() in SUFFIXES and (scan:=next((o for o in files if o.suffix.lower() in SCANS and (o.parent,o.stem)==(file.parent,file.stem)), None)):
             over[file] = f'a picture beside {scan.name}'
+        elif slide:=next((o for o in files if _is_mask(file, o)), None): over[file] = f'a mask of {slide.name}'
         else: slides.append(file)
     for found in series.values(): # Of each the instance of full resolution, if it is there
         first = next((file for file,kind in found if 'RESAMPLED' not in kind), found[0][0])
         slides.append(first)
         over |= {file:f'of the same slide as {first.name}' for file,_ in found if file!=first}
     return sorted(slides, key=files.index), over
+
+def _is_mask(file, slide):
+    "Is a file the mask of a slide beside it: `a_mask.*` of `a.*`, or an image without colours of the same name, beside one that has some?"
+    if file.parent!=slide.parent or file==slide or file.suffix.lower() not in SUFFIXES: return False
+    return file.stem==f'{slide.stem}_mask' or file.stem==slide.stem and not _in_colour(file) and _in_colour(slide)
+
+def _in_colour(file):
+    "Is an image in colour, as slides are? What can't be opened may be"
+    try:
+        with open_image(file) as im: return im.mode in ('RGB','RGBA','YCbCr','CMYK')
+    except (OSError, ValueError, Image.DecompressionBombError): return True
 
 def check_parts(file):
     "Raise `ValueError` that names what is missing, if a slide of several files lacks one"

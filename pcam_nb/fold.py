@@ -143,6 +143,7 @@ def _exact_biases(
     after = {a:[b] for row in (sum(stages, []), *views) for a,b in zip(row, row[1:])}
     for stage,view in zip(stages, views): after.setdefault(stage[-1], []).append(view[0])
     for conv,takers in after.items():
+        if conv.bias is None: return # A network that can't be folded
         was = conv.bias.data
         now = was.to(torch.bfloat16).float()
         scale = torch.where(now==0, 1., now/was)

@@ -147,8 +147,7 @@ def lanes(self:Predictor,
     jobs:int, # How many there are
 )->int:
     "How many of them to work on at a time"
-    alone = self.device.type!='cpu' or self.model is None # What runs an exported file takes the cores by itself
-    return 1 if alone else max(min(torch.get_num_threads(), jobs, LANES), 1)
+    return max(min(torch.get_num_threads(), jobs, LANES), 1) if self.device.type=='cpu' else 1
 
 @patch
 def ahead(self:Predictor,
@@ -325,13 +324,17 @@ def load_onnx(
 )->OnnxPredictor:
     "Open what `export_onnx` wrote; raises `FileNotFoundError`, or `ValueError` for another file"
     if backend not in BACKENDS: raise ValueError(f"backend is {backend!r}: choose {', '.join(BACKENDS)}")
-    cuda = device!='cpu' and 'CUDAExecutionProvider' in need('onnxruntime', 'onnx').get_available_providers()
-    session,more = open_onnx(path, cuda)
+    kind = device and as_device(device).type
+    cuda = kind in (None,'cuda') and 'CUDAExecutionProvider' in need('onnxruntime', 'onnx').get_available_providers()
+    if kind not in (None,'cpu') and not cuda: raise ValueError(f"ONNX Runtime can't compute on {kind} here: install onnxruntime-gpu, or choose --device cpu")
+    lanes = min(torch.get_num_threads(), LANES)
+    each = torch.get_num_threads()//lanes
+    session,more = open_onnx(path, cuda, each)
     said,statistics = description(path, more)
     config = as_config(said, path)
     if backend=='openvino' or (backend=='auto' and 'pcam_nb_int8' in more and not cuda and find_spec('openvino')):
         low = precision=='bf16' or (precision=='auto' and config.arch=='patchcnn' and 'pcam_nb_int8' not in more and made_for_bf16(torch.device('cpu')))
-        served = OpenVinoNet(path, session, low, limit, torch.get_num_threads())
+        served = OpenVinoNet(path, session, low, limit, each*lanes, lanes)
     elif precision!='auto': raise ValueError(f'ONNX Runtime computes as the file says: leave out {precision}, or choose the backend openvino')
     else: served = OnnxNet(session, limit)
     predictor = OnnxPredictor(served, config, 'cuda' if cuda else 'cpu')

@@ -38,6 +38,7 @@ class OnnxNet:
     def compute(self, x):
         "What the graph gives, ended after `limit`"
         options = need('onnxruntime', 'onnx').RunOptions()
+        options.log_severity_level = 4
         timer = threading.Timer(self.limit, setattr, (options,'terminate',True)) # A graph may hold a loop without end
         timer.daemon = True
         timer.start()
@@ -55,10 +56,11 @@ class OpenVinoNet(OnnxNet):
         low:bool=False,     # Compute in bfloat16?
         limit:float=LIMIT,  # Seconds that a batch may take
         threads:int=None,   # Default: all cores
+        streams:int=1,      # Batches that come at a time, which share the threads
     ):
         super().__init__(session, limit)
         ov = need('openvino', 'openvino')
-        options = dict(INFERENCE_PRECISION_HINT='bf16' if low else 'f32', **(dict(INFERENCE_NUM_THREADS=threads) if threads else {}))
+        options = dict(INFERENCE_PRECISION_HINT='bf16' if low else 'f32', NUM_STREAMS=streams, **(dict(INFERENCE_NUM_THREADS=threads) if threads else {}))
         try: self.compiled = ov.Core().compile_model(str(path), 'CPU', options)
         except RuntimeError as e: raise ValueError(f"OpenVINO can't take '{path}' ({str(e).strip().splitlines()[-1]:.200})") from None
 
@@ -75,12 +77,15 @@ class OpenVinoNet(OnnxNet):
 def open_onnx(
     path:str|Path,   # A file that export_onnx wrote
     cuda:bool=False, # On a GPU?
+    threads:int=0,   # For each batch; 0: all cores
 )->tuple: # Session of ONNX Runtime, and what it holds besides the graph: texts by name
     "Open a file; raises `FileNotFoundError`, `ImportError` without ONNX Runtime, `ValueError` if it takes no patches, or gives no logits"
     ort = need('onnxruntime', 'onnx')
     if not is_file(path): raise FileNotFoundError(f"No file '{path}'. pcam_export makes one from a run")
     try:
-        session = ort.InferenceSession(str(path), providers=[*(['CUDAExecutionProvider'] if cuda else []), 'CPUExecutionProvider'])
+        options = ort.SessionOptions()
+        options.intra_op_num_threads,options.log_severity_level = threads,4 # What goes wrong is raised
+        session = ort.InferenceSession(str(path), options, providers=[*(['CUDAExecutionProvider'] if cuda else []), 'CPUExecutionProvider'])
         takes,gives = [(o.name,o.type,o.shape[1:]) for o in session.get_inputs()],[(o.name,o.type) for o in session.get_outputs()]
         if takes not in [[('patches',f'tensor({o})',[SIZE,SIZE,3])] for o in ('float','uint8')] or ('logit','tensor(float)') not in gives: raise ValueError('it takes no patches, or gives no logit')
         return session, session.get_modelmeta().custom_metadata_map

@@ -75,8 +75,9 @@ def auc_interval(
     if np.isnan(variance): return (0.,1.) if other is None else (-1.,1.)
     df = max(k-1, .5)
     wide = t.ppf((1+level)/2, df)*np.sqrt(max(variance, 0)*(df+1)/df*(units-1)/units)
-    if other is not None: return max(auc-wide, -1.),min(auc+wide, 1.)
-    if not wide and 0<auc<1: return 0.,1. # Ties alone: what there is shows no variance
+    alike = wide<1e-9 # What there is shows no variance: ties alone, or slides that are alike
+    if other is not None: return (-1.,1.) if alike and not np.array_equal(p, other) else (max(auc-wide, -1.),min(auc+wide, 1.))
+    if alike and 0<auc<1: return 0.,1.
     if auc in (0,1):
         low = ((1-level)/2)**(1/k)
         return (low,1.) if auc>.5 else (0.,1-low)

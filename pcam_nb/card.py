@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pandas as pd
 from .arch import arch_text, members_of
-from .core import is_file, read_json, sweep, write_text
+from .core import counted, is_file, read_json, sweep, write_text
 from .evaluate import metrics_with_intervals, threshold_metrics
 from .model import takes_pretrained
 from .metrics import ALONE
@@ -50,9 +50,14 @@ def _claims(c, found, valid):
         25:', '.join(f'{k} {v}' for k,v in recipe.items() if k not in ('arch','pretrained')), 26:'best validation AUC of all epochs', 27:'none',
         28:', '.join(SHOWN.values()), 31:'attribution maps of the most wrong patches, and the part of them in the labelled centre (report.html)',
         32:f"validation AUC {valid['auc']:.4f}", 43:'pcam_nb, with this run'}
-    if found: known |= {29:f"95 % intervals over {found['unit']}", 35:found['note'], 37:'see Metrics', 38:'see Rule-out',
+    if found: known |= {29:f"95 % intervals over {found['unit']}", 35:found['note']+_numbers(found), 37:'see Metrics', 38:'see Rule-out',
                         39:'the most wrong patches, in report.html'}
     return known
+
+def _numbers(found):
+    "Of how many slides and patients the evaluated patches are, as far as that is known"
+    known = [counted(found[k], what) for k,what in (('slides_here','slide'),('patients','patient')) if found.get(k)]
+    return f" They are of {' of '.join(known)}." if known else ''
 
 # %% ../nbs/25_card.ipynb #7031e745
 def _metadata(c, found, valid):

@@ -180,7 +180,7 @@ def pcam_evaluate(
     tta:int=1,             # Test-time augmentation: average over 1, 4 or 8 flips and rotations of each patch
     slides:str=None,       # CSV file with the columns id and wsi, the slide of each patch (default: slides.csv in the folder, if there)
     prevalence:float=None, # Fraction of patches with tumour where the network is used, above 0 and below 1: for PPV, NPV and the decision curve (default: that of the patches)
-    by:str=None,           # CSV file with the column wsi, one row a slide, and others, such as scanner or centre: metrics of each of their values
+    by:str=None,           # CSV file with the column wsi, one row a slide, and others, such as scanner or centre: metrics of each of their values; by a column patient, intervals are over patients
     labels:str=None,       # CSV file with the columns id and label (default: train_labels.csv or test_labels.csv in the folder)
     store:str='',          # Folder for the packed patches (default: beside --out)
     resize:bool=False,     # Scale patches of another size to 96 px; --no-resize crops them
@@ -194,7 +194,7 @@ def pcam_evaluate(
     from pcam_nb.evaluate import evaluate
     from pcam_nb.explain import explain_parts
     subgroups = read_subgroups(by) if by else None
-    check_evaluable(tta, run)
+    check_evaluable(run, tta=tta, prevalence=prevalence, device=device, precision=precision)
     packed = store_for(data, out, store, part, slides, labels, resize, skip_bad)
     found = evaluate(run, packed, out, tta, device, more=explain_parts, prevalence=prevalence, subgroups=subgroups, precision=precision)
     say(found['note'])
@@ -223,7 +223,7 @@ def pcam_compare(
     Example: pcam_compare run_a run_b data --out compared.json"""
     from pcam_nb.evaluate import compare
     from pcam_nb.report import SHOWN
-    check_evaluable(tta, run_a, run_b)
+    check_evaluable(run_a, run_b, tta=tta, device=device)
     packed = store_for(data, out, store, part, slides, labels, resize, skip_bad, 'compared.json')
     found = compare(run_a, run_b, packed, tta, device)
     say(f"{found['patches']:,} patches that neither run was trained on", f"  {'':24}{'A':>7}{'B':>7}   B − A, 95 % interval over {found['unit']}")

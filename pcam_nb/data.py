@@ -15,8 +15,8 @@ from pathlib import Path
 import numpy as np, pandas as pd, psutil, torch
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold, train_test_split
 from .augment import augment, denormalise, keep_memory, normalise, send, to_planes, trim_memory
-from .core import as_device, LABELS, prefetch
-from .store import Store
+from .core import as_device, counted, LABELS, prefetch
+from .store import Store, units_of
 
 with warnings.catch_warnings():
     warnings.simplefilter('ignore', FutureWarning) # fastai scripts a layer as it is imported
@@ -32,10 +32,11 @@ def splits_by_slide(
     valid:float=.2,     # Fraction of the patches for validation, about; 0–0.5
     seed:int=0,         # Same seed, same split
 )->tuple:               # Row numbers of the training and of the validation patches
-    "Hold out whole slides, so that no slide is in both splits, with classes about even (scikit-learn's StratifiedGroupKFold)"
-    folds = min(round(1/valid), table.slide.nunique())
-    if folds<2: raise ValueError(f'All patches are from the slide {table.slide.iloc[0]!r}: there is none to hold out. Add patches of others')
-    split = StratifiedGroupKFold(folds, shuffle=True, random_state=seed).split(table.id, table.label.astype(int), table.slide)
+    "Hold out whole slides, or patients where they are known, so that none is in both splits, with classes about even (scikit-learn's StratifiedGroupKFold)"
+    units = units_of(table)
+    folds = min(round(1/valid), units.nunique())
+    if folds<2: raise ValueError(f'All patches are from the {units.name} {units.iloc[0]!r}: there is none to hold out. Add patches of others')
+    split = StratifiedGroupKFold(folds, shuffle=True, random_state=seed).split(table.id, table.label.astype(int), units)
     return next(split)
 
 def _warn_shared(table):
@@ -62,14 +63,15 @@ def split_folds(
     folds:int=5,        # How many, 2–20
     seed:int=0,         # Same seed, same folds
 )->list:                # Of each fold, the row numbers of the training and of the validation patches
-    "Hold out every patch once, slides whole where all are known, with classes about even; raises `ValueError` if a fold would lack a class"
+    "Hold out every patch once, slides, or patients, whole where all are known, with classes about even; raises `ValueError` if a fold would lack a class"
     check_trainable(table)
     if not 2<=folds<=20: raise ValueError(f'folds is {folds}: choose 2 to 20')
-    known,y = table.slide.notna().all(),table.label.astype(int)
-    if known and table.slide.nunique()<folds: raise ValueError(f'{table.slide.nunique()} slides make no {folds} folds, since a slide is whole in one')
+    units,y = units_of(table),table.label.astype(int)
+    known = units.notna().all()
+    if known and units.nunique()<folds: raise ValueError(f"{counted(units.nunique(), units.name)} can't make {folds} folds, since a {units.name} is whole in one")
     if not known: _warn_shared(table)
     split = (StratifiedGroupKFold if known else StratifiedKFold)(folds, shuffle=True, random_state=seed)
-    out = list(split.split(y, y, table.slide if known else None))
+    out = list(split.split(y, y, units if known else None))
     if min(y.iloc[o].nunique() for pair in out for o in pair)<2: raise ValueError(f'One of {folds} folds would have one class only. Choose fewer, or another seed')
     return out
 
@@ -95,12 +97,12 @@ def split(
     valid:float=.2,     # Fraction for validation, above 0 and up to 0.5; unused where the data set has its own split
     seed:int=0,         # Same seed, same split
 )->tuple:               # Row numbers of the training and of the validation patches
-    "The set's own split, else by slide, else stratified; raises `ValueError` if a split would lack a class"
+    "The set's own split, else by patient or slide, else stratified; raises `ValueError` if a split would lack a class"
     check_trainable(table)
     check_valid(valid)
     own = 'split' in table and {'train','valid'}<=set(table.split)
     if own: tr,va = [np.flatnonzero(table.split==o) for o in ('train','valid')]
-    else: tr,va = (splits_by_slide if table.slide.notna().all() else splits_stratified)(table, valid, seed)
+    else: tr,va = (splits_by_slide if units_of(table).notna().all() else splits_stratified)(table, valid, seed)
     for name,rows in dict(training=tr, validation=va).items():
         if table.label.iloc[rows].nunique()<2: raise ValueError(f'The {name} split has one class only. Try another seed or fraction')
     return tr,va

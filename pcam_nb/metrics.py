@@ -182,9 +182,10 @@ def interval_table(
     y,ths = check_scores(y, ps[0])[0],np.broadcast_to(threshold, len(ps))
     groups,unit = unit_numbers(slides, len(y))
     if unit=='patches': warnings.warn(ALONE, stacklevel=2)
+    one = dict(patches='patch', patients='patient').get(unit.split(',')[0], 'slide')
     def few(rows, what):
         n = len(np.unique(groups[rows]))
-        return f"{counted(n, 'patch' if unit=='patches' else 'slide')} with {what}" if n<FEWEST else ''
+        return f"{counted(n, one)} with {what}" if n<FEWEST else ''
     classes = few(y==1, 'tumour') or few(y==0, 'patches without tumour')
     least = min(effective_number(groups[y==o]) for o in (0,1))
     rows = dict(auc=dict(zip(('low','high'), auc_interval(y, ps[-1], groups, level, ps[0] if paired else None)), effective=least, reason=classes))
@@ -210,7 +211,7 @@ def interval_table(
 def _fault(v, rounds, unit, fixed):
     "Why the resamples `v` of a metric, out of so many `rounds`, give no interval, or ''; they may all be alike where it is `fixed`"
     if len(v)<max(RESAMPLES, rounds/2): return f"{counted(rounds, 'resample')}, too few" if rounds<RESAMPLES else 'too few resamples have it'
-    return '' if fixed or np.ptp(v)>1e-9 else f"{'patches' if unit=='patches' else 'slides'} do not differ"
+    return '' if fixed or np.ptp(v)>1e-9 else f"{unit.split(',')[0]} do not differ"
 
 def _interval(v, proportion, n, units, level):
     "The interval of a metric from its resamples `v`: on the scale of logits if it is a `proportion` inside 0 and 1, else their middle"

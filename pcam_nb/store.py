@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['PATCH_BYTES', 'FITS', 'LARGE', 'read_array', 'save_array', 'fill_array', 'check_info', 'check_table', 'Store',
-           'is_store', 'to_size', 'BadData', 'sized', 'size_note', 'reserve', 'replace_store', 'pack', 'compact',
-           'open_store', 'images_of', 'chunks']
+           'units_of', 'is_store', 'to_size', 'BadData', 'sized', 'size_note', 'reserve', 'replace_store', 'pack',
+           'compact', 'open_store', 'images_of', 'chunks']
 
 # %% ../nbs/04_store.ipynb #1176b6a3
 import errno, io, os, shutil
@@ -102,6 +102,14 @@ class Store:
     def skipped(self):
         "What could not be packed: `id`, `file`, `reason`"
         return pd.read_csv(self.path/'skipped.csv', dtype=str, keep_default_na=False)
+
+# %% ../nbs/04_store.ipynb #702e7154
+def units_of(
+    table:pd.DataFrame, # One row a patch: slide, and patient where the data set has it
+)->pd.Series:           # Called patient or slide; missing where neither is known
+    "The patient of each patch or, where that is unknown, its slide: what is whole in one split, and resampled as a whole"
+    patient = table.get('patient', pd.Series(pd.NA, table.index)).astype('string').str.strip().replace('', pd.NA)
+    return table.slide if patient.isna().all() else patient.fillna('slide '+table.slide.astype('string')).rename('patient')
 
 # %% ../nbs/04_store.ipynb #fcb4a272
 def is_store(path):

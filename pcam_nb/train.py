@@ -30,7 +30,7 @@ from .ood import CALIBRATE, FIT, fit_statistics, patch_statistics, to_bytes
 from .recipe import first_lr, first_model, Recipe, recipe_start, recipe_stats
 from .resume import as_begun, read_checkpoint, start_run, train_on
 from .run import FILES, Run, RunConfig, RunData, UNKNOWN_SLIDES, whole_recipe
-from .store import chunks, Store
+from .store import chunks, Store, units_of
 
 with warnings.catch_warnings():
     warnings.simplefilter('ignore', FutureWarning) # fastai scripts a layer as it is imported
@@ -51,9 +51,9 @@ def run_config(
 ): # As in config.json
     "What prediction and people need to know of a run"
     tr,va = splits
-    known = store.table.slide.notna().all()
+    units = units_of(store.table)
     data = RunData(fingerprint=store.fingerprint, source=_printable(store.info['source']), train=len(tr), valid=len(va),
-                   slides='whole in one split' if known else UNKNOWN_SLIDES)
+                   slides=UNKNOWN_SLIDES if units.isna().any() else 'whole in one split'+(', and so are patients' if units.name=='patient' else ''))
     return RunConfig(arch=arch, mean=stats[0], std=stats[1], classes=CLASSES, data=data, recipe=asdict(recipe), versions=_versions())
 
 def _printable(text):

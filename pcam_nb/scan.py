@@ -4,8 +4,7 @@
 
 # %% auto #0
 __all__ = ['TIFF', 'NOT_A_SLIDE', 'CELL', 'READ', 'TILE', 'SATURATION', 'WAYS', 'to_srgb', 'PlainFile', 'ScannerFile', 'is_tiled',
-           'open_file', 'area_weights', 'area_mean', 'Scan', 'ink_colour', 'bend', 'pen_mask', 'tissue_mask',
-           'show_tissue']
+           'open_file', 'area_weights', 'area_mean', 'Scan', 'bend', 'pen_mask', 'tissue_mask', 'show_tissue']
 
 # %% ../nbs/32_scan.ipynb #e1484601
 import io, math, os, threading
@@ -18,7 +17,7 @@ from fastcore.basics import patch
 from scipy import ndimage
 from threadpoolctl import ThreadpoolController
 from .core import is_file, need, SIZE, UM_PER_PX
-from .image import check_pages, open_image, read_image, Refused, SUFFIXES, upright_size, what_instead, what_it_is
+from .image import check_pages, ink_colour, open_image, read_image, Refused, SUFFIXES, upright_size, what_instead, what_it_is
 from .mpp import ome_mpp, tiff_mpp
 from .page import Plot
 
@@ -330,13 +329,6 @@ def to_slide(self:Scan, y, x):
 # %% ../nbs/32_scan.ipynb #cd4af50f
 SATURATION = .07
 WAYS = ((0,1),(1,0),(1,1),(1,-1),(1,2),(2,1),(1,-2),(2,-1)) # Directions, in cells
-
-def ink_colour(
-    colours:np.ndarray, # h×w×3, 0–255
-)->np.ndarray:          # bool, h×w
-    "Where there is a colour that only ink has"
-    r,g,b = np.moveaxis(-np.log10((colours+1)/256), -1, 0)
-    return ((r>g+.08) & (r>.12)) | ((b>g+.04) & (b>.12)) | ((b>.9*g) & (g>.5)) | ((r>1) & (r>.9*g)) # The last over tissue
 
 def bend(
     brightness:np.ndarray, # h×w, 0–255

@@ -10,7 +10,7 @@ __all__ = ['EXTRA', 'unit_numbers', 'effective_number', 'ranked_right', 'auc_var
 import numpy as np, pandas as pd
 from scipy.special import expit, logit
 from scipy.stats import beta, norm, t
-from .core import counted
+from .core import count_of
 
 # %% ../nbs/20_clustered.ipynb #28ca1f2c
 def unit_numbers(
@@ -22,7 +22,7 @@ def unit_numbers(
     numbers = pd.factorize(np.asarray(slides, object))[0]
     numbers[~known] = numbers.max()+1+np.arange((~known).sum())
     unit = 'patients' if getattr(slides, 'name', None)=='patient' else 'slides'
-    return numbers,unit if known.all() else f"{unit}, and {counted(int((~known).sum()), 'patch')} of unknown {unit} one by one"
+    return numbers,unit if known.all() else f"{unit}, and {count_of(int((~known).sum()), 'patch')} of unknown {unit} one by one"
 
 def effective_number(
     groups:np.ndarray,       # Number of the unit of each of N patches

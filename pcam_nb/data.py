@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np, pandas as pd, psutil, torch
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold, train_test_split
 from .augment import augment, denormalise, keep_memory, normalise, send, to_planes, trim_memory
-from .core import as_device, counted, LABELS, prefetch
+from .core import as_device, count_of, LABELS, prefetch
 from .store import Store, units_of
 
 with warnings.catch_warnings():
@@ -42,7 +42,7 @@ def splits_by_slide(
 def _warn_shared(table):
     "Warn that slides may be in both splits"
     bare = table.slide.isna().sum()
-    warnings.warn(f'The slides of {bare:,} of {len(table):,} patches are not known, so the same slide may be in both splits: '
+    warnings.warn(f'The slides of {bare:,} of {count_of(len(table), "patch")} are not known, so the same slide may be in both splits: '
                   'validation metrics will be optimistically biased. Give a CSV file with id,wsi if you can', SharedSlides, stacklevel=4)
 
 def splits_stratified(
@@ -68,7 +68,7 @@ def split_folds(
     if not 2<=folds<=20: raise ValueError(f'folds is {folds}: choose 2 to 20')
     units,y = units_of(table),table.label.astype(int)
     known = units.notna().all()
-    if known and units.nunique()<folds: raise ValueError(f"{counted(units.nunique(), units.name)} can't make {folds} folds, since a {units.name} is whole in one")
+    if known and units.nunique()<folds: raise ValueError(f"{count_of(units.nunique(), units.name)} can't make {folds} folds, since a {units.name} is whole in one")
     if not known: _warn_shared(table)
     split = (StratifiedGroupKFold if known else StratifiedKFold)(folds, shuffle=True, random_state=seed)
     out = list(split.split(y, y, units if known else None))
@@ -78,11 +78,11 @@ def split_folds(
 def check_trainable(table):
     "Raise `ValueError` unless every patch has a label and there are enough of both classes"
     bare = table.label.isna().sum()
-    if bare: raise ValueError(f'{bare:,} of {len(table):,} patches have no label: training needs one for each')
+    if bare: raise ValueError(f'{bare:,} of {count_of(len(table), "patch")} have no label: training needs one for each')
     n = table.label.astype(int).value_counts().reindex([0,1], fill_value=0)
-    if n.min()==0: raise ValueError(f'All {len(table):,} patches have the label {n.idxmax()}: training needs both classes')
+    if n.min()==0: raise ValueError(f'All {count_of(len(table), "patch")} have the label {n.idxmax()}: training needs both classes')
     if n.min()<MIN_EACH:
-        raise ValueError(f'{n[0]} patches with label 0 and {n[1]} with label 1 are too few: training needs at least {MIN_EACH} of each')
+        raise ValueError(f'{count_of(n[0], "patch")} with label 0 and {n[1]} with label 1 are too few: training needs at least {MIN_EACH} of each')
 
 def check_cache(cache):
     "Raise `ValueError` unless `cache` is one of `CACHES`"
@@ -144,7 +144,7 @@ class HeldPatches:
     def __repr__(self):
         where = dict(disk='read from disk', ram='held in memory', device=f"held on {getattr(self.held,'device','')}")[self.cache]
         size = f'{self.size/1e9:.2f} GB' if self.size>1e8 else f'{self.size/1e6:.1f} MB'
-        return f'{len(self.held):,} patches, {size}, {where}'
+        return f'{count_of(len(self.held), "patch")}, {size}, {where}'
 
     def __getitem__(self, rows):
         if self.cache=='disk': return torch.from_numpy(self.held[rows])

@@ -9,7 +9,7 @@ __all__ = ['check_prevalence', 'predictive_values', 'decision_curve', 'plot_deci
 # %% ../nbs/22_decision.ipynb #2151b802
 import numpy as np, pandas as pd
 from .clustered import clustered_proportion, unit_numbers
-from .core import counted
+from .core import count_of
 from .metrics import check_scores, interval_table, metrics
 from .page import Plot
 
@@ -98,10 +98,10 @@ def subgroup_metrics(
 )->pd.DataFrame:        # One row a column and value: column, value, slides, patches, tumour; auc, recall, specificity, each with its _low and _high
     "Metrics of the patches of each value of each column, with intervals; NaN where a subgroup has too few slides or one class"
     columns = check_subgroups(of)
-    if (bare:=table.slide.isna().sum()): raise ValueError(f"{named(of)} is of slides, but the slides of {bare:,} of {counted(len(table), 'patch')} are not known")
+    if (bare:=table.slide.isna().sum()): raise ValueError(f"{named(of)} is of slides, but the slides of {bare:,} of {count_of(len(table), 'patch')} are not known")
     table = table[['slide','label','probability']].assign(_unit=table['unit' if 'unit' in table else 'slide']).assign(slide=table.slide.astype(str)).rename(columns=dict(label='_label', probability='_p'))
     found,rows = table.merge(of.assign(slide=of.slide.astype(str)), on='slide', how='left'),[]
-    if len(absent := set(found.slide)-set(of.slide.astype(str)))==found.slide.nunique(): raise ValueError(f"{named(of)} has no row for any of {counted(len(absent), 'slide')}, such as {min(absent)!r}")
+    if len(absent := set(found.slide)-set(of.slide.astype(str)))==found.slide.nunique(): raise ValueError(f"{named(of)} has no row for any of {count_of(len(absent), 'slide')}, such as {min(absent)!r}")
     for column in columns:
         for value,part in found.assign(**{column:found[column].astype(object).where(found[column].notna(), 'unknown')}).groupby(column, sort=True):
             y,p = part._label.to_numpy(int),part._p.to_numpy(float)

@@ -14,7 +14,7 @@ import numpy as np, pandas as pd, sklearn.metrics as skm
 from .calibration import brier_parts, calibration_line, ece_of_chance, proportion_interval
 from .clustered import auc_interval, effective_number, unit_numbers
 from .copies import find_copies, store_fingerprints
-from .core import counted, only_one, sweep, write_csv, write_json
+from .core import count_of, only_one, sweep, write_csv, write_json
 from .decision import check_prevalence, decision_curve, predictive_values, subgroup_metrics
 from .infer import Predictor
 from .metrics import check_scores, ece, interval_table, intervals, metrics
@@ -35,7 +35,7 @@ def held_out(
     if not known.any(): raise ValueError('None of the patches has a label, so nothing can be evaluated. Predict them instead')
     rows = np.flatnonzero(known&~trained)
     if not len(rows): raise ValueError('The run was trained on all of these patches. Evaluate it on others')
-    note = f'{len(rows):,} labelled patches that the run was not trained on'
+    note = f'{count_of(len(rows), "labelled patch")} that the run was not trained on'
     if trained.any(): note += f'; {int((known&trained).sum()):,} that it was trained on are left out'
     if (part=='valid').any(): note += '. They chose which epoch was kept, the temperature and the thresholds, so these metrics are slightly optimistic'
     return rows, note+'.'
@@ -65,8 +65,8 @@ def leak_notes(
     "Sentences about what `find_leaks` found among `n` patches, of which so many `slides` are known; none if all is well"
     out = []
     n_copies = len(leaks['copies'])
-    if n_copies: out.append(f"{n_copies:,} of these {n:,} patches are copies of patches that the run was trained on (copies.csv)")
-    if leaks['slides']: out.append(f"{len(leaks['slides']):,} of these {slides:,} slides were trained on")
+    if n_copies: out.append(f"{n_copies:,} of {count_of(n, 'patch')} {'is a copy of one' if n_copies==1 else 'are copies of those'} that the run was trained on (copies.csv)")
+    if (k:=len(leaks['slides'])): out.append(f"{k:,} of {count_of(slides, 'slide')} {'was' if k==1 else 'were'} trained on")
     return [f'{o}: the metrics are optimistically biased' for o in out]
 
 # %% ../nbs/24_evaluate.ipynb #d575209b

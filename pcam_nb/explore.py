@@ -16,7 +16,7 @@ from fastcore.basics import patch
 from matplotlib.offsetbox import AnnotationBbox, OffsetImage
 from scipy.stats import ks_2samp
 from .copies import across, contradictions, duplicates, slides_across
-from .core import LABELS, need, only_one, sweep, write_csv, write_json
+from .core import count_of, LABELS, need, only_one, sweep, write_csv, write_json
 from .image import ink_colour
 from .page import html_page, html_table, Plot, plot_html, show_classes, show_rows
 from .store import chunks, Store
@@ -206,16 +206,16 @@ def explore(
     counts = {k:None if v is None else len(v) for k,v in faults.items()}
     summary = dict(patches=len(store), positive=int((store.table.label==1).sum()), labelled=int(store.table.label.notna().sum()),
                    slides=int(store.table.slide.nunique()), **counts)
-    parts = [f'<p>{len(store):,} patches from <code>{html.escape(store.info["source"])}</code>.</p>',
+    parts = [f'<p>{count_of(len(store), "patch")} from <code>{html.escape(store.info["source"])}</code>.</p>',
              '<h2>The table</h2>', store.table.head(), '<h2>Balance</h2>', class_balance(store.table).round(3),
              '<h2>Patches</h2><p>The square is what the label looks at.</p>', (show_classes(store), 'Tumour patches above patches without tumour in the centre'),
              '<h2>Colour</h2>', (show_colour(store, stats), 'Histograms of mean colour by class'), colour_by_class(store, stats).round(1),
              '<h2>Faults</h2>', pd.DataFrame({'count':[count_text(counts[k]) for k in FAULTS]}, index=FAULTS.values())]
-    if counts['labels']: parts += [f'<h3>Labels to look at again</h3><p>{counts["labels"]:,} patches, the least credible first (labels.csv).</p>', _show_labels(store, faults['labels'][:16])]
+    if counts['labels']: parts += [f'<h3>Labels to look at again</h3><p>{count_of(counts["labels"], "patch")}, the least credible first (labels.csv).</p>', _show_labels(store, faults['labels'][:16])]
     parted = part if part is not None else store.table.split if 'split' in store.table else None
     slides,shift = slide_table(store, stats),shift_table(stats, parted)
     parts[-2:-2] = ['<h2>Map</h2><p>Patches that look alike lie together.</p>', (show_embedding(store, stats), 'Patches by the two main directions of their statistics')]
-    if len(slides): parts[-2:-2] = [f'<h2>Slides</h2><p>{len(slides):,} slides; the first and last twenty by brightness (all in slides.csv).</p>', html_table(_ends(slides).round(3), False)]
+    if len(slides): parts[-2:-2] = [f'<h2>Slides</h2><p>{count_of(len(slides), "slide")}; the first and last twenty by brightness (all in slides.csv).</p>', html_table(_ends(slides).round(3), False)]
     if shift is not None: parts[-2:-2] = ['<h2>Shift between the parts</h2>', shift.round(3)]
     if counts['poor']: parts += ['<h3>With ink, mostly glass, or out of focus</h3>', _show_blank(store, faults['poor'][:8])]
     if counts['blank']: parts += ['<h3>Blank patches</h3>', _show_blank(store, faults['blank'][:8])]

@@ -13,19 +13,19 @@ import numpy as np, pandas as pd, sklearn.metrics as skm
 from scipy.special import expit, logit
 from scipy.stats import norm, t
 from .clustered import auc_interval, beta_interval, clustered_proportion, effective_number, simulate_slides, true_metrics, unit_numbers
-from .core import counted, LABELS
+from .core import count_of, LABELS
 from .page import draw_scores, Plot
 
 # %% ../nbs/20_metrics.ipynb #2c6d70a5
 def check_scores(y, p):
     "Labels as int and probabilities as float64; raises `ValueError` for what has no metrics"
     y,p = np.asarray(y),np.asarray(p, np.float64)
-    if len(y)!=len(p): raise ValueError(f'{len(y):,} labels and {len(p):,} probabilities')
+    if len(y)!=len(p): raise ValueError(f'{count_of(len(y), "label")} and {count_of(len(p), "probability", "probabilities")}')
     if not len(y): raise ValueError('There are no labelled patches to evaluate')
     if not np.isin(y, (0,1)).all(): raise ValueError('Labels are 0 or 1; some are neither')
     if not ((p>=0)&(p<=1)).all(): raise ValueError('Probabilities are between 0 and 1; some are not, or are not numbers')
     y = y.astype(int)
-    if y.min()==y.max(): raise ValueError(f'All {len(y):,} patches have the label {y[0]}: AUC and recall or specificity need both classes')
+    if y.min()==y.max(): raise ValueError(f'All {count_of(len(y), "patch")} have the label {y[0]}: AUC and recall or specificity need both classes')
     return y,p
 
 # %% ../nbs/20_metrics.ipynb #ed424fb5
@@ -185,7 +185,7 @@ def interval_table(
     one = dict(patches='patch', patients='patient').get(unit.split(',')[0], 'slide')
     def few(rows, what):
         n = len(np.unique(groups[rows]))
-        return f"{counted(n, one)} with {what}" if n<FEWEST else ''
+        return f"{count_of(n, one)} with {what}" if n<FEWEST else ''
     classes = few(y==1, 'tumour') or few(y==0, 'patches without tumour')
     least = min(effective_number(groups[y==o]) for o in (0,1))
     rows = dict(auc=dict(zip(('low','high'), auc_interval(y, ps[-1], groups, level, ps[0] if paired else None)), effective=least, reason=classes))
@@ -210,7 +210,7 @@ def interval_table(
 
 def _fault(v, rounds, unit, fixed):
     "Why the resamples `v` of a metric, out of so many `rounds`, give no interval, or ''; they may all be alike where it is `fixed`"
-    if len(v)<max(RESAMPLES, rounds/2): return f"{counted(rounds, 'resample')}, too few" if rounds<RESAMPLES else 'too few resamples have it'
+    if len(v)<max(RESAMPLES, rounds/2): return f"{count_of(rounds, 'resample')}, too few" if rounds<RESAMPLES else 'too few resamples have it'
     return '' if fixed or np.ptp(v)>1e-9 else f"{unit.split(',')[0]} do not differ"
 
 def _interval(v, proportion, n, units, level):

@@ -9,6 +9,7 @@ __all__ = ['GROUPS', 'LENGTH', 'UNUSUAL', 'GLASS_DENSITY', 'FIT', 'CALIBRATE', '
 
 # %% ../nbs/13_ood.ipynb #52913a37
 import numpy as np, safetensors.numpy as sn, scipy
+from .core import count_of
 
 # %% ../nbs/13_ood.ipynb #5af83c8e
 _OD = -np.log10((np.arange(256, dtype=np.float32)+1)/256)
@@ -102,7 +103,7 @@ class TrainingStatistics:
         n = self.scores.shape[1]+1
         return max(int(UNUSUAL*n+1e-9), 1)/n
 
-    def __repr__(self): return f'{type(self).__name__}({len(self.weights)} components, calibrated on {self.scores.shape[1]:,} patches)'
+    def __repr__(self): return f'{type(self).__name__}({count_of(len(self.weights), "component")}, calibrated on {count_of(self.scores.shape[1], "patch")})'
 
 def _check(centre, scale, weights, means, covs, scores, slides):
     "Raise `ValueError` unless arrays can be what `TrainingStatistics` holds"
@@ -250,7 +251,7 @@ def tally_text(
     if not found['differs']: return start
     main = ', '.join(SHORT[o] for o in list(found['reasons'])[:2])
     rank = f"; their mean rank is {found['mean_rank']:.2f}, about 0.5 is usual"
-    if found['slides']: rank += f", and {found['lower_slides']} of {found['slides']} validation slides have a lower one"
+    if found['slides']: rank += f", and {found['lower_slides']} of {count_of(found['slides'], 'validation slide')} have a lower one"
     return f'{start}: mainly {main}{rank}. Their probabilities may be wrong'
 
 class Check:

@@ -13,7 +13,7 @@ from string import ascii_uppercase
 import numpy as np, pandas as pd
 from PIL import Image
 from matplotlib import colormaps
-from .core import HERE, SIZE
+from .core import count_of, HERE, SIZE
 from .page import data_uri
 from .scan import CELL
 
@@ -91,7 +91,7 @@ def zoomable(
     styles,script = ((HERE/'static'/f'zoom.{o}').read_text() for o in ('css','js'))
     buttons = ''.join(f'<button type="button" data-do="{k}" aria-label="{v}">{k}</button>' for k,v in {'+':'Zoom in', '−':'Zoom out', '⤢':'Whole slide'}.items())
     return (f'<style>{styles}</style><figure class="zoom" data-mm="{(still.box[2]-still.box[0])*scan.mpp[1]/1000:.6f}"><div class="frame" tabindex="0" role="group" style="aspect-ratio:{w}/{h}" '
-            f'aria-label="The slide with {len(regions)} regions. Plus and minus zoom, arrow keys move, 0 shows the whole slide"><div class="layers">'
+            f'aria-label="The slide with {count_of(len(regions), "region")}. Plus and minus zoom, arrow keys move, 0 shows the whole slide"><div class="layers">'
             f'<img src="{data_uri(overview_jpeg(colours), "jpeg")}" alt="The slide"><img class="heat" style="{still.heat_box()}" src="{data_uri(f.getvalue(), "png")}" alt="Probability of tumour over it">'
             f'<svg viewBox="0 0 {w} {h}" preserveAspectRatio="none" aria-hidden="true"><path d="{still.path(regions.polygon)}" vector-effect="non-scaling-stroke"/></svg>{"".join(marks)}</div>'
             f'<div class="bar" aria-hidden="true"><span></span></div></div><div class="tools">{buttons}<label>Heatmap <input type="range" min="0" max="1" step=".01" value=".5"></label>'

@@ -12,7 +12,7 @@ from contextlib import nullcontext
 from pathlib import Path
 
 from .command import say
-from .core import counted, reading, write_csv
+from .core import count_of, reading, write_csv
 
 # %% ../nbs/46_prepare.ipynb #891f30c8
 MARKS = {'.csv':rb'^id,label\r?\n(.*,[01]\.\d{6}\s*)?$', '.json':rb'^{\s*"patches": .*"metrics": {', '.md':rb'\n# .*: tumour in the centre of lymph-node patches\n', '.onnx':rb'pcam_nb'}
@@ -57,7 +57,7 @@ def store_for(
     dest = Path(store) if store else Path(out).resolve().parent/name
     fresh = not is_store(data) and not is_store(dest)
     packed = open_store(data, dest, part, slides, labels, say, fit='resize' if resize else 'crop', skip_bad=skip_bad)
-    if fresh: say(f'Packed {len(packed):,} patches into {packed.path}')
+    if fresh: say(f'Packed {count_of(len(packed), "patch")} into {packed.path}')
     return packed
 
 def unlabelled_store(
@@ -89,7 +89,7 @@ def report_skipped(skipped, folder):
         (Path(folder)/'skipped.csv').unlink(missing_ok=True)
         return 0
     write_csv(Path(folder)/'skipped.csv', skipped)
-    say(f"Left out {len(skipped):,} patches that can't be used: {Path(folder)/'skipped.csv'}")
+    say(f"Left out {count_of(len(skipped), 'patch')} that can't be used: {Path(folder)/'skipped.csv'}")
     return len(skipped)
 
 def check_evaluable(
@@ -153,7 +153,7 @@ def report_unusual(check, ids, folder):
     found,seen,file = check.found(),check.table(),Path(folder)/'unusual.csv'
     if found is None and check.statistics is None: say(f'Note: {tally_text(None)}.')
     if found is None or not (bad:=seen['unusual']).any(): return file.unlink(missing_ok=True)
-    some = f"{bad.sum():,} of {found['looked_at']:,} patches {'is' if bad.sum()==1 else 'are'} unlike the training patches, as {found['expected']:.1%} are expected to be: their probabilities may be wrong"
+    some = f"{bad.sum():,} of {count_of(found['looked_at'], 'patch')} {'is' if bad.sum()==1 else 'are'} unlike the training patches, as {found['expected']:.1%} are expected to be: their probabilities may be wrong"
     say(f'Note: {tally_text(found) if found["differs"] else some}: {file}')
     import pandas as pd
     write_csv(file, pd.DataFrame(dict(id=[ids[o] for o in seen['row'][bad]], rank=seen['rank'][bad].round(5), reason=[REASONS[o] for o in seen['reason'][bad]])))
@@ -172,5 +172,5 @@ def predict_at_once(
     p,check,name = predict_plain(run, patches, tta, backend)
     say(f'Model: {name}')
     write_plain(patches, p, out)
-    say(f'Predicted {len(p):,} patches: {out}')
+    say(f'Predicted {count_of(len(p), "patch")}: {out}')
     return report_unusual(check, list(patches), Path(out).parent) or 0

@@ -16,7 +16,7 @@ from PIL import Image, ImageCms
 from fastcore.basics import patch
 from scipy import ndimage
 from threadpoolctl import ThreadpoolController
-from .core import is_file, need, SIZE, UM_PER_PX
+from .core import count_of, is_file, need, SIZE, UM_PER_PX
 from .image import check_pages, ink_colour, open_image, read_image, Refused, SUFFIXES, upright_size, what_instead, what_it_is
 from .mpp import ome_mpp, tiff_mpp
 from .page import Plot
@@ -210,8 +210,8 @@ def report(self:Scan):
 def check_size(self:Scan, whole, max_windows):
     "Raise `ValueError` if the grid over `whole` px has more than four times `max_windows`, all windows of 32 px, or if the level that is read has more than 16 px for one of theirs"
     n,px = max(self.rows*self.cols, math.prod((o-SIZE)//32+1 for o in whole)),math.prod(self.file.levels[self.level])
-    if n>4*max_windows: raise ValueError(f'has a grid of {n:,} windows, more than four times the limit of {max_windows:,}: raise --max-windows, or take a larger --stride')
-    if px>16*32**2*4*max_windows: raise ValueError(f'has {px/1e6:,.0f} megapixels at the level that would be read, too many for a limit of {max_windows:,} windows: '
+    if n>4*max_windows: raise ValueError(f'has a grid of {count_of(n, "window")}, more than four times the limit of {max_windows:,}: raise --max-windows, or take a larger --stride')
+    if px>16*32**2*4*max_windows: raise ValueError(f'has {px/1e6:,.0f} megapixels at the level that would be read, too many for a limit of {count_of(max_windows, "window")}: '
                                                    'save it with more levels, as a pyramidal TIFF, or raise --max-windows')
 
 @patch

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np, pandas as pd
 from .annotation import annotation, write_geojson
-from .core import disk_fault, is_file, need, only_one, processes, read_json, SIZE, sweep, tidy, write_bytes, write_csv, write_image, write_json
+from .core import count_of, disk_fault, is_file, need, only_one, processes, read_json, SIZE, sweep, tidy, write_bytes, write_csv, write_image, write_json
 from .gallery import gallery, show_gallery, strip, unusual_table
 from .infer import check_tta, NotFinite, Predictor
 from .ood import SHORT, tally_text
@@ -301,7 +301,7 @@ def check_windows(wanted, max_windows):
     "Raise `ValueError` unless there are windows to score, and not too many"
     n = int(wanted.sum())
     if not n: raise ValueError('no tissue is to be seen')
-    if max_windows and n>max_windows: raise ValueError(f'has {n:,} windows with tissue, more than the limit of {max_windows:,}: '
+    if max_windows and n>max_windows: raise ValueError(f'has {count_of(n, "window")} with tissue, more than the limit of {max_windows:,}: '
                                                        'raise --max-windows, or take a larger --stride')
 
 # %% ../nbs/35_slide.ipynb #e9c1544c
@@ -342,7 +342,7 @@ def read_slides(
         for path in found[rank::world]:
             try:
                 done.append(_read_once(predictor, path, Path(out)/path.stem, sums, told))
-                say(f"{path.name}: score {done[-1]['score']:.3f}, {done[-1]['regions']} regions, {done[-1]['tumour_mm2']:.3g} mm²")
+                say(f"{path.name}: score {done[-1]['score']:.3f}, {count_of(done[-1]['regions'], 'region')}, {done[-1]['tumour_mm2']:.3g} mm²")
                 if done[-1].get('unlike_note'): say(f"Note: {path.name}: {done[-1]['unlike_note']}")
             except NotFinite: raise # The run's fault, not the slide's
             except (OSError, ValueError, RuntimeError) as e:

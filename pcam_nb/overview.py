@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['MOST_NUMBERS', 'RESEARCH', 'READING', 'SUMMARY', 'overview_jpeg', 'overview_box', 'heat_image', 'Still', 'zoomable',
-           'summary_table']
+           'compared_text', 'summary_table']
 
 # %% ../nbs/35_overview.ipynb #7694f137
 import html, io
@@ -111,6 +111,15 @@ SUMMARY = dict(model='model', score='score: mean of the five largest probabiliti
                regions='regions from there on', tumour_mm2='their area, mm²', largest_diameter_mm='largest diameter, mm',
                metastasis='which would be called', tissue_mm2='tissue, mm²', windows='windows scored', network='network', trained_on='trained on', resolution='resolution of the slide',
                read_at='read on', versions='versions', like_training='like the training patches')
+
+def compared_text(
+    summary:dict, # Of a slide
+)->str:
+    "How many windows were compared with the training patches, in a sentence"
+    seen,n = summary.get('looked_at'),summary.get('windows') or 0
+    if not seen: return 'The windows were not compared with the training patches.'
+    return f"{count_of(seen, 'window')} of {n:,}, evenly spaced, {'was' if seen==1 else 'were'} compared with the training patches; whether the others are like these is not known." if seen<n else \
+        f"{'The one window was' if seen==1 else f'All {n:,} windows were'} compared with the training patches."
 
 def summary_table(summary):
     "The metrics of a slide as a table to print"

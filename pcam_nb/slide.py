@@ -20,7 +20,7 @@ from .gallery import gallery, show_gallery, strip, unusual_table
 from .infer import check_tta, NotFinite, Predictor
 from .ood import SHORT, tally_text
 from .outlines import annotation_file
-from .overview import overview_jpeg, READING, RESEARCH, summary_table, zoomable
+from .overview import compared_text, overview_jpeg, READING, RESEARCH, summary_table, zoomable
 from .page import html_page, Plot
 from .provenance import provenance
 from .region import find_regions, largest_metastasis, metastasis_class
@@ -159,7 +159,7 @@ def write_slide_page(
     table = regions.drop(columns='polygon').round(dict(area_mm2=4, diameter_mm=3, mean=3, max=3)).astype(dict(x=int, y=int))
     table = table.rename(index=lambda i: f'Region {i+1}', columns=REGION_COLUMNS)
     notes = [f'<p class="note">{html.escape(o)}.</p>' for k in ('resolution_note','unlike_note') if (o:=summary.get(k))]
-    parts = [f'<p class="note">{html.escape(RESEARCH)}</p>', *notes, '<div class="scroll" tabindex="0">'+summary_table(summary).to_html(header=False, border=0, classes='about')+'</div>', '<h2>Heatmap</h2>', zoomable(scan, colours, p, regions, places[0]),
+    parts = [f'<p class="note">{html.escape(RESEARCH)}</p>', *notes, '<div class="scroll" tabindex="0">'+summary_table(summary).to_html(header=False, border=0, classes='about')+f'</div><p>{html.escape(compared_text(summary))}</p>', '<h2>Heatmap</h2>', zoomable(scan, colours, p, regions, places[0]),
              '<h2>The most suspicious patches</h2><p>Each the largest probability within 0.2 mm; the square is what it is for. A star: unlike the training patches. Glass edges below the threshold are left out.</p>',
              (show_gallery(*places), 'The most suspicious patches'), '<h2>How to read it</h2>', ''.join(f'<p>{html.escape(o)}</p>' for o in READING), '<h2>Regions</h2>',
              table[:50] if len(table) else '<p>No window reaches the operating point.</p>',

@@ -10,6 +10,7 @@ __all__ = ['pcam_sample', 'pcam_fetch', 'pcam_explore', 'pcam_train', 'pcam_eval
 # %% ../nbs/47_cli.ipynb #90649d20
 import shutil, sys
 from dataclasses import fields, replace
+from math import isfinite
 from pathlib import Path
 
 from .command import command, given_options, is_quiet, make_parser, say
@@ -222,14 +223,15 @@ def pcam_compare(
 
     Example: pcam_compare run_a run_b data --out compared.json"""
     from pcam_nb.evaluate import compare
-    from pcam_nb.report import SHOWN
+    from pcam_nb.report import number, SHOWN
     check_evaluable(run_a, run_b, tta=tta, device=device)
     packed = store_for(data, out, store, part, slides, labels, resize, skip_bad, 'compared.json')
     found = compare(run_a, run_b, packed, tta, device)
     say(f"{count_of(found['patches'], 'patch')} that neither run was trained on", f"  {'':24}{'A':>7}{'B':>7}   B − A, 95 % interval over {found['unit']}")
     for k,o in found['metrics'].items():
         ci = '–' if o['interval'] is None else '{:+.3f} to {:+.3f}'.format(*o['interval'])
-        say(f"  {SHOWN[k]:24}{o['a']:7.3f}{o['b']:7.3f}  {o['difference']:+.3f} ({ci})")
+        difference = f"{o['difference']:+.3f} ({ci})" if isfinite(o['difference']) else '–' # Of a metric that one of them has not
+        say(f"  {SHOWN[k]:24}{number(o['a']):>7}{number(o['b']):>7}  {difference}")
     for o in found['notes']: say(f'Note: {o}.')
     sweep(out)
     write_json(out, found)

@@ -185,7 +185,7 @@ def interval_table(
     one = dict(patches='patch', patients='patient').get(unit.split(',')[0], 'slide')
     def few(rows, what):
         n = len(np.unique(groups[rows]))
-        return f"{count_of(n, one)} with {what}" if n<FEWEST else ''
+        return count_of(n, one)+(f' with {what}' if what!='patches' else '') if n<FEWEST else ''
     classes = few(y==1, 'tumour') or few(y==0, 'patches without tumour')
     least = min(effective_number(groups[y==o]) for o in (0,1))
     rows = dict(auc=dict(zip(('low','high'), auc_interval(y, ps[-1], groups, level, ps[0] if paired else None)), effective=least, reason=classes))

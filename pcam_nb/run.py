@@ -335,7 +335,7 @@ class Run:
         name = f'<code>{html.escape(str(self))}</code>'
         try: history,best = self.history,self.metrics
         except (OSError, ValueError) as e: return f'<p>{name}: {html.escape(str(e))}</p>'
-        title = f"<p>{name}: {count_of(len(history), 'epoch')}, {history.seconds.sum():.0f} s; the weights are those of epoch {best['epoch']+1}</p>"
+        title = f"<p>{name}: {count_of(len(history), 'epoch', 'epochs')}, {history.seconds.sum():.0f} s; the weights are those of epoch {best['epoch']+1}</p>"
         metrics = pd.Series({k:f'{best[k]:.3f}' for k in ('auc','accuracy','precision','recall','f1','valid_loss')})
         return title+html_table(metrics.to_frame('validation').T)+plot_html(plot_history(history), 'Learning curves', 72)
 

@@ -319,7 +319,7 @@ def check_moments(opt):
 def _load_state(learn, run, recipe, state):
     "Give a Learner the weights and the optimiser of a checkpoint; raises `ValueError` if they are another network's"
     learn.create_opt()
-    if len(state['history'])>recipe.epochs: raise ValueError(f"'{run/'checkpoint.pt'}' has seen {count_of(len(state['history']), 'epoch')}; {recipe.epochs} are asked for")
+    if len(state['history'])>recipe.epochs: raise ValueError(f"'{run/'checkpoint.pt'}' has seen {count_of(len(state['history']), 'epoch', 'epochs')}; {recipe.epochs} are asked for")
     try:
         learn.model.load_state_dict(state['model'])
         learn.opt.load_state_dict(state['opt'])

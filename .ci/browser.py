@@ -286,6 +286,34 @@ def serve(run, place, *options):
     return f'http://127.0.0.1:{port}', p
 
 
+def several_runs(playwright, run, place, shots, file):
+    "Choose another run in the page: it answers, and says so, for a patch and for a batch; its place in the choice stays"
+    address,server = serve(run, place, '--more', 'pcam-small')
+    try:
+        visit = Visit(playwright, address, shots, WIDE)
+        page,choice = visit.page,visit.page.locator('#run')
+        names = choice.locator('option').all_inner_texts()
+        assert len(names)==2 and names[0]!=names[1], names
+        for i in (0,1):
+            choice.select_option(index=i)
+            page.locator('body[data-ready]').wait_for()
+            page.wait_for_function(f'document.querySelector("#run").selectedIndex==={i}')
+            visit.open('Patch')
+            visit.upload('patch', file)
+            expect(page.locator('#patch-said .by')).to_have_text(f'By {names[i]}')
+            visit.open('Batch')
+            visit.upload('batch', file)
+            page.locator('#batch-start').click()
+            expect(page.locator('#batch-state')).to_contain_text('1 patch, ')
+            expect(page.locator('#batch-state')).to_contain_text(f'By {names[i]}')
+        visit.look(f'wide_runs_{i}')
+        visit.close()
+        return len(visit.asked)
+    finally:
+        server.send_signal(signal.SIGINT)
+        server.wait(30)
+
+
 def main():
     p = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     p.add_argument('run'), p.add_argument('data'), p.add_argument('--shots')
@@ -319,6 +347,7 @@ def main():
         finally:
             server.send_signal(signal.SIGINT)
             server.wait(30)
+        asked += several_runs(playwright, args.run, place, shots, files[0])
         assert not list(place.iterdir()), list(place.iterdir())
         print(f'All tabs are used, wide and on a phone, in light and dark; {asked} requests, none leaves the machine')
 

@@ -45,8 +45,8 @@ def answers(what, **parts):
     schema = dict(type='object', properties={k:dict(type=v.split('?')[0], nullable='?' in v) for k,v in parts.items()})
     return {200:dict(description=what, content={'application/json':dict(schema=schema)})}
 
-PATCH = dict(probability='number', std='number', unusual='boolean?', rank='number?', reason='string?', compared='string', threshold='number', tumour='boolean', refer='boolean', images='object')
-BATCH = dict(threshold='number', patches='array', left_out='array')
+PATCH = dict(probability='number', std='number', unusual='boolean?', rank='number?', reason='string?', compared='string', threshold='number', tumour='boolean', refer='boolean', run='string', model='string', images='object')
+BATCH = dict(threshold='number', run='string', model='string', patches='array', left_out='array')
 ABOUT = dict(run='string', runs='array', arch='string', model='string', synthetic='boolean', version='string', threshold='number', band='object', thresholds='array', target_basis='string', attribution='array', card='string', examples='array', slides='array',
              images='array', max_bytes='object', max_files='integer', max_windows='integer?')
 JOB = dict(id='string', state='string', name='string', stride='integer', windows='integer?', done='integer', ahead='integer', seconds_left='number?', error='string',
@@ -59,6 +59,7 @@ def add_patches(app, server):
     Resize = Annotated[bool, Query(description='scale an image of another size to 96 px, instead of cutting out its centre')]
     Run = Annotated[str, Query(max_length=200, description='one of the runs; default: the first')]
     gone = lambda answer: Response(status_code=499) if answer is None else answer
+    by = lambda service, answer: answer and dict(answer, run=service.name, model=service.predictor.identity)
 
     @app.post('/api/patch', openapi_extra=form_of('file', 'an image of 96×96 px or more'), responses=answers('probability and decision', **PATCH))
     async def patch(request:Request, threshold:Threshold=None, resize:Resize=False, attribution:Annotated[str, Query(max_length=100)]='', images:bool=False, run:Run=''):
@@ -66,7 +67,7 @@ def add_patches(app, server):
         (_,file),*_ = await files_of(request, 'file', 1)
         service = server.of(run)
         answer = lambda: service.answer_patch(file.read(), threshold, resize, attribution, images, server.readers['patch'])
-        return gone(await server.line.run(request, answer))
+        return gone(by(service, await server.line.run(request, answer)))
 
     @app.post('/api/batch', openapi_extra=form_of('files', 'images, or zips of images'), responses=answers('each patch, and what was left out', **BATCH))
     async def batch(request:Request, threshold:Threshold=None, resize:Resize=False, images:bool=False, run:Run=''):
@@ -78,7 +79,7 @@ def add_patches(app, server):
             while not await request.is_disconnected(): await asyncio.sleep(.5)
             leave.set()
         looking = asyncio.create_task(look_after())
-        try: return gone(await server.batches.run(request, service.answer_batch, files, threshold, resize, watch=watch, read=server.readers['batch'], images=images))
+        try: return gone(by(service, await server.batches.run(request, service.answer_batch, files, threshold, resize, watch=watch, read=server.readers['batch'], images=images)))
         except Cancelled: return gone(None)
         finally: looking.cancel()
 

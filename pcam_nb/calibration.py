@@ -70,7 +70,7 @@ def calibration_line(
             inverse = np.linalg.inv(bread)
             error = np.sqrt((inverse@(scores.T@scores)@inverse)[0,0])
         value,error = (float(b[0]),float(error)) if done else (np.nan,np.nan)
-        if groups.max()<2: error = np.nan # Below three slides nothing says how much they differ
+        if groups.max()<2 or error<1e-9: error = np.nan # Below three slides, or where all are alike, nothing says how much they differ
         out |= {name:value, f'{name}_low':float(value-wide*error), f'{name}_high':float(value+wide*error)}
     return out
 

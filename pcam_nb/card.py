@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pandas as pd
 from .arch import arch_text, members_of
-from .core import is_file, read_json, sweep, write_text
+from .core import count_of, is_file, read_json, sweep, write_text
 from .evaluate import metrics_with_intervals, threshold_metrics
 from .model import takes_pretrained
 from .metrics import ALONE
@@ -42,7 +42,7 @@ CLAIM = [
 def _claims(c, found, valid):
     "What is known of the items of `CLAIM`, by number from 1"
     data,recipe = c.data,whole_recipe(c)
-    known = {7:f'{data.source}; {data.train:,} patches for training, {data.valid:,} for validation',
+    known = {7:f'{data.source}; {count_of(data.train, "patch")} for training, {data.valid:,} for validation',
         9:f'uint8 RGB of {c.size}×{c.size} px at {c.um_per_px} µm/px, normalised by mean and standard deviation of the training patches',
         19:f"drawn at random with seed {recipe.get('seed', 'unknown')}, or as the data set has them (split.csv)", 20:f'slides: {data.slides}',
         22:f'{arch_text(c.arch)}, see pcam_nb.model', 23:', '.join(f'{k} {v}' for k,v in c.versions.items()),
@@ -50,9 +50,14 @@ def _claims(c, found, valid):
         25:', '.join(f'{k} {v}' for k,v in recipe.items() if k not in ('arch','pretrained')), 26:'best validation AUC of all epochs', 27:'none',
         28:', '.join(SHOWN.values()), 31:'attribution maps of the most wrong patches, and the part of them in the labelled centre (report.html)',
         32:f"validation AUC {valid['auc']:.4f}", 43:'pcam_nb, with this run'}
-    if found: known |= {29:f"95 % intervals over {found['unit']}", 35:found['note'], 37:'see Metrics', 38:'see Rule-out',
+    if found: known |= {29:f"95 % intervals over {found['unit']}", 35:found['note']+_numbers(found), 37:'see Metrics', 38:'see Rule-out',
                         39:'the most wrong patches, in report.html'}
     return known
+
+def _numbers(found):
+    "Of how many slides and patients the evaluated patches are, as far as that is known"
+    known = [count_of(found[k], what) for k,what in (('slides_here','slide'),('patients','patient')) if found.get(k)]
+    return f" They are of {' of '.join(known)}." if known else ''
 
 # %% ../nbs/25_card.ipynb #7031e745
 def _metadata(c, found, valid):
@@ -109,7 +114,7 @@ _LIMITS = ('It has seen patches of the sources named below, and nothing else: ot
 def _use(run, c):
     "How to use a run, for its card"
     return (f"```python\nfrom pcam_nb.infer import Predictor\npredictor = Predictor.load({c.name or str(run)!r})\npredictor.predict(patches) # uint8, N×96×96×3\n```\n\n"
-            f'Model: {run.identity}. Trained on {c.data.train:,} patches from {plain_text(c.data.source)}; slides: {plain_text(c.data.slides)}. Temperature {c.temperature:.3f}, '
+            f'Model: {run.identity}. Trained on {count_of(c.data.train, "patch")} from {plain_text(c.data.source)}; slides: {plain_text(c.data.slides)}. Temperature {c.temperature:.3f}, '
             f'threshold {c.threshold:g}.')
 
 def _card_metrics(run, c, found, valid):

@@ -10,10 +10,11 @@ __all__ = ['pcam_sample', 'pcam_fetch', 'pcam_explore', 'pcam_train', 'pcam_eval
 # %% ../nbs/47_cli.ipynb #90649d20
 import shutil, sys
 from dataclasses import fields, replace
+from math import isfinite
 from pathlib import Path
 
 from .command import command, given_options, is_quiet, make_parser, say
-from .core import only_one, sweep, write_json
+from .core import count_of, only_one, sweep, write_json
 from .prepare import check_evaluable, check_writable, held_out_predictions, in_turn, predict_at_once, print_metrics, read_subgroups, report_skipped, report_unusual, store_for, unlabelled_store
 from .run_commands import pcam_card, pcam_ensemble, pcam_export, pcam_models
 from .slide_commands import pcam_slide_eval, pcam_tiles
@@ -36,7 +37,7 @@ def pcam_sample(
     Example: pcam_sample data --train 1200 --test 200"""
     from pcam_nb.sample import make_sample
     check_writable(out)
-    with only_one(out): say(f'Generated {train:,} training and {test:,} test patches in {make_sample(out, train, test, slides, seed)}')
+    with only_one(out): say(f'Generated {train:,} training and {count_of(test, "test patch")} in {make_sample(out, train, test, slides, seed)}')
 
 @command
 def pcam_fetch(
@@ -77,8 +78,8 @@ def pcam_explore(
     part = Run.of(run).part_of(packed.table) if run else None
     found = explore(packed, out, part, predictions=held_out_predictions(run))
     positive = f"{found['positive']:,} positive" if packed.table.label.notna().any() else 'none of them labelled'
-    say(f"{found['patches']:,} patches, {positive}, {found['slides']:,} known slides")
-    say(*(f'  {count_text(found[k]):>11} {v}' for k,v in FAULTS.items()))
+    say(f"{count_of(found['patches'], 'patch')}, {positive}, {count_of(found['slides'], 'known slide')}")
+    say(*(f'  {v:52}{count_text(found[k]):>11}' for k,v in FAULTS.items()))
     if found['copies_across'] is None: say('  Two splits are compared where the data set has them, or a run: --run RUN')
     say(f"Page: {Path(out)/'explore.html'}")
     return report_skipped(packed.skipped, out)
@@ -165,7 +166,7 @@ def pcam_train(
     if folds: run = train_folds(packed, out, recipe, folds, resume, not is_quiet(), device=device, cache=cache, compile=compile, cbs=cbs)
     else: run = train(packed, out, recipe, resume, device, cache, compile, not is_quiet(), cbs=cbs)
     m = run.metrics
-    about = f'{folds} networks, each patch by the one that held it out' if folds else f"Best epoch {m['epoch']+1}"
+    about = f'{count_of(folds, "network")}, each patch by the one that held it out' if folds else f"Best epoch {m['epoch']+1}"
     say(f"{about}: validation AUC {m['auc']:.4f}, accuracy {m['accuracy']:.4f}, precision {m['precision']:.4f}, recall {m['recall']:.4f}, F1 {m['f1']:.4f}",
         f"Temperature {run.config.temperature:.3f}, fitted on the validation patches", f'Run: {run}')
     return report_skipped(packed.skipped, run)
@@ -180,7 +181,7 @@ def pcam_evaluate(
     tta:int=1,             # Test-time augmentation: average over 1, 4 or 8 flips and rotations of each patch
     slides:str=None,       # CSV file with the columns id and wsi, the slide of each patch (default: slides.csv in the folder, if there)
     prevalence:float=None, # Fraction of patches with tumour where the network is used, above 0 and below 1: for PPV, NPV and the decision curve (default: that of the patches)
-    by:str=None,           # CSV file with the column wsi, one row a slide, and others, such as scanner or centre: metrics of each of their values
+    by:str=None,           # CSV file with the column wsi, one row a slide, and others, such as scanner or centre: metrics of each of their values; by a column patient, intervals are over patients
     labels:str=None,       # CSV file with the columns id and label (default: train_labels.csv or test_labels.csv in the folder)
     store:str='',          # Folder for the packed patches (default: beside --out)
     resize:bool=False,     # Scale patches of another size to 96 px; --no-resize crops them
@@ -194,7 +195,7 @@ def pcam_evaluate(
     from pcam_nb.evaluate import evaluate
     from pcam_nb.explain import explain_parts
     subgroups = read_subgroups(by) if by else None
-    check_evaluable(tta, run)
+    check_evaluable(run, tta=tta, prevalence=prevalence, device=device, precision=precision)
     packed = store_for(data, out, store, part, slides, labels, resize, skip_bad)
     found = evaluate(run, packed, out, tta, device, more=explain_parts, prevalence=prevalence, subgroups=subgroups, precision=precision)
     say(found['note'])
@@ -222,14 +223,15 @@ def pcam_compare(
 
     Example: pcam_compare run_a run_b data --out compared.json"""
     from pcam_nb.evaluate import compare
-    from pcam_nb.report import SHOWN
-    check_evaluable(tta, run_a, run_b)
+    from pcam_nb.report import number, SHOWN
+    check_evaluable(run_a, run_b, tta=tta, device=device)
     packed = store_for(data, out, store, part, slides, labels, resize, skip_bad, 'compared.json')
     found = compare(run_a, run_b, packed, tta, device)
-    say(f"{found['patches']:,} patches that neither run was trained on", f"  {'':24}{'A':>7}{'B':>7}   B − A, 95 % interval over {found['unit']}")
+    say(f"{count_of(found['patches'], 'patch')} that neither run was trained on", f"  {'':24}{'A':>7}{'B':>7}   B − A, 95 % interval over {found['unit']}")
     for k,o in found['metrics'].items():
         ci = '–' if o['interval'] is None else '{:+.3f} to {:+.3f}'.format(*o['interval'])
-        say(f"  {SHOWN[k]:24}{o['a']:7.3f}{o['b']:7.3f}  {o['difference']:+.3f} ({ci})")
+        difference = f"{o['difference']:+.3f} ({ci})" if isfinite(o['difference']) else '–' # Of a metric that one of them has not
+        say(f"  {SHOWN[k]:24}{number(o['a']):>7}{number(o['b']):>7}  {difference}")
     for o in found['notes']: say(f'Note: {o}.')
     sweep(out)
     write_json(out, found)
@@ -263,7 +265,7 @@ def pcam_predict(
     if isinstance(source, Store): table,skipped = source.table[['id']].assign(probability=predictor.predict_store(source, tta=tta, seen=check)),source.skipped
     else: table,skipped = predictor.predict_source(source, tta, fit='resize' if resize else 'crop', skip_bad=skip_bad, tell=lambda o: say(f'Note: {o}'), seen=check)
     write_submission(table, out)
-    say(f'Predicted {len(table):,} patches: {out}')
+    say(f'Predicted {count_of(len(table), "patch")}: {out}')
     return report_unusual(check, source.table.id.tolist(), Path(out).parent) or report_skipped(skipped, Path(out).parent)
 
 # %% ../nbs/47_cli.ipynb #d62c1490
@@ -298,9 +300,9 @@ def pcam_slide(
     from pcam_nb.core import processes
     if processes()[1]>1: return 0 # What started them would end the others; failed.csv tells
     if alone and len(failed): raise ValueError(f'{failed.slide[0]}: {failed.reason[0]}')
-    if len(failed) and not done: raise ValueError(f'None of {len(failed)} slides could be read')
+    if len(failed) and not done: raise ValueError(f'None of {count_of(len(failed), "slide")} could be read')
     say(f"Pages: {Path(out)/Path(slides[0]).stem/'slide.html' if alone else Path(out)/'*'/'slide.html'}")
-    if len(failed): print(f"{len(failed)} of {len(failed)+len(done)} slides could not be read: see {Path(out)/'failed.csv'}")
+    if len(failed): print(f"{len(failed)} of {count_of(len(failed)+len(done), 'slide')} could not be read: see {Path(out)/'failed.csv'}")
     return len(failed)
 
 # %% ../nbs/47_cli.ipynb #ad347790

@@ -10,17 +10,19 @@ __all__ = ['EXTRA', 'unit_numbers', 'effective_number', 'ranked_right', 'auc_var
 import numpy as np, pandas as pd
 from scipy.special import expit, logit
 from scipy.stats import beta, norm, t
+from .core import count_of
 
 # %% ../nbs/20_clustered.ipynb #28ca1f2c
 def unit_numbers(
-    slides, # Name of each patch's slide, N, missing where unknown; or None
+    slides, # Name of each patch's slide, N, missing where unknown; a Series called patient is of patients; or None
     n:int,  # Number of patches
 )->tuple:   # A number for each patch, N, and what the units are called
     "Numbers of the independent units, for `n` patches: slides; a patch of unknown slide is a unit of its own"
     if slides is None or not (known := pd.Series(slides).notna().to_numpy()).any(): return np.arange(n),'patches'
     numbers = pd.factorize(np.asarray(slides, object))[0]
     numbers[~known] = numbers.max()+1+np.arange((~known).sum())
-    return numbers,'slides' if known.all() else f'slides, and {int((~known).sum()):,} patches of unknown slides one by one'
+    unit = 'patients' if getattr(slides, 'name', None)=='patient' else 'slides'
+    return numbers,unit if known.all() else f"{unit}, and {count_of(int((~known).sum()), 'patch')} of unknown {unit} one by one"
 
 def effective_number(
     groups:np.ndarray,       # Number of the unit of each of N patches
@@ -75,8 +77,9 @@ def auc_interval(
     if np.isnan(variance): return (0.,1.) if other is None else (-1.,1.)
     df = max(k-1, .5)
     wide = t.ppf((1+level)/2, df)*np.sqrt(max(variance, 0)*(df+1)/df*(units-1)/units)
-    if other is not None: return max(auc-wide, -1.),min(auc+wide, 1.)
-    if not wide and 0<auc<1: return 0.,1. # Ties alone: what there is shows no variance
+    alike = wide<1e-9 # What there is shows no variance: ties alone, or slides that are alike
+    if other is not None: return (-1.,1.) if alike and not np.array_equal(p, other) else (max(auc-wide, -1.),min(auc+wide, 1.))
+    if alike and 0<auc<1: return 0.,1.
     if auc in (0,1):
         low = ((1-level)/2)**(1/k)
         return (low,1.) if auc>.5 else (0.,1-low)

@@ -4,10 +4,10 @@
 
 # %% auto #0
 __all__ = ['SIZE', 'CENTRE', 'UM_PER_PX', 'LABELS', 'HERE', 'MOST_SEED', 'MOST_WORKERS', 'FULL', 'FORMULA', 'check_ranges',
-           'need', 'extra_command', 'as_device', 'patch_bar', 'in_processes', 'processes', 'no_access', 'is_file',
-           'is_folder', 'reading', 'parse_json', 'csv_fault', 'read_json', 'sweep', 'write_file', 'write_bytes',
-           'write_text', 'write_image', 'write_json', 'disk_fault', 'no_formula', 'write_csv', 'Busy', 'only_one',
-           'tidy']
+           'need', 'extra_command', 'as_device', 'count_of', 'patch_bar', 'in_processes', 'processes', 'no_access',
+           'is_file', 'is_folder', 'reading', 'parse_json', 'csv_fault', 'read_json', 'sweep', 'write_file',
+           'write_bytes', 'write_text', 'write_image', 'write_json', 'disk_fault', 'no_formula', 'write_csv', 'Busy',
+           'only_one', 'tidy']
 
 # %% ../nbs/00_core.ipynb #7bab1fd2
 import errno, importlib, io, json, math, os, re, shutil, stat
@@ -74,6 +74,15 @@ def as_device(
                                                       f"{str(name)!r} can't be. Choose --device cpu")
     return torch.device(said)
 
+
+# %% ../nbs/00_core.ipynb #fe3ab432
+def count_of(
+    n:int,        # How many
+    what:str,     # Of what: one of it, as in 'patch' or 'labelled patch'
+    many:str='',  # Several of it; default: with an s, or es after ch, sh, s or x
+)->str:
+    "A number and what it is of: 1 patch, 1,234 patches"
+    return f"{n:,} {what if n==1 else many or what+('es' if what.endswith(('ch','sh','s','x')) else 's')}"
 
 # %% ../nbs/00_core.ipynb #d4b0be22
 def patch_bar(total, desc, progress=True, unit=' patches', **kwargs):

@@ -15,7 +15,7 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np, pandas as pd
-from .core import check_ranges, csv_fault, disk_fault, in_processes, is_folder, MOST_WORKERS, only_one, patch_bar, read_json, reading, SIZE, sweep, tidy, write_bytes, write_csv, write_file, write_json
+from .core import check_ranges, count_of, csv_fault, disk_fault, in_processes, is_folder, MOST_WORKERS, only_one, patch_bar, read_json, reading, SIZE, sweep, tidy, write_bytes, write_csv, write_file, write_json
 from .outlines import annotation_file, SUFFIXES
 from .page import data_uri, html_page, show_rows
 from .slide_files import list_slides
@@ -42,7 +42,7 @@ def slide_columns(
     if key is None: raise ValueError(f"'{path}' has no column {', '.join(SLIDE_COLUMNS[:-1])}, but {', '.join(df)}")
     said = df[key].fillna('').str.strip().str.replace('\\', '/').str.rpartition('/')[2]
     df.index = [o if o in names else slide_name(o) for o in said]
-    if missing:=[o for o in names if o not in df.index]: raise ValueError(f"'{path}' has no row for {len(missing):,} of {len(names):,} slides, such as {missing[0]!r}")
+    if missing:=[o for o in names if o not in df.index]: raise ValueError(f"'{path}' has no row for {len(missing):,} of {count_of(len(names), 'slide')}, such as {missing[0]!r}")
     df = df.loc[names]
     if df.index.duplicated().any(): raise ValueError(f"'{path}' has two rows for the slide {df.index[df.index.duplicated()][0]!r}")
     df = df.drop(columns=key).rename(columns=lambda o: f'slide_{o}' if o in taken else o)
@@ -150,7 +150,7 @@ def contact_sheet(
     table,rng = store.table,np.random.default_rng(0)
     counts = table.groupby('slide').agg(patches=('id','size'), positive=('label','sum'))
     shown = pd.DataFrame(about).drop(columns='notes').set_index('slide').join(counts)
-    parts = [f'<p>{len(table):,} patches of {table.slide.nunique():,} slides; the square is what the label is of.</p>']
+    parts = [f'<p>{count_of(len(table), "patch")} of {count_of(table.slide.nunique(), "slide")}; the square is what the label is of.</p>']
     kinds = {'Tumour':(table.kind=='sampled') & (table.label==1), 'No tumour':(table.kind=='sampled') & (table.label==0), 'Unlabelled':table.label.isna(),
              'False positives of the run':table.kind=='false positive', 'Missed by the run':table.kind=='missed', **{f'Listed: {o}':table.quality==o for o in table.quality.unique() if o}}
     for title,here in kinds.items():
@@ -169,11 +169,11 @@ def check_outlines(files, annotations, how, tell=print):
     if annotations and not is_folder(annotations): raise FileNotFoundError(f"There is no folder '{annotations}' of annotations")
     lack = [o for o in files if not (annotations and annotation_file(o, annotations))]
     if lack and how.unannotated=='ask':
-        raise ValueError(f"{len(lack):,} of {len(files):,} slides have no outlines{f' in {str(annotations)!r}' if annotations else ''}, such as {lack[0].name}: say what they are with --unannotated normal, unlabelled or skip")
+        raise ValueError(f"{len(lack):,} of {count_of(len(files), 'slide')} have no outlines{f' in {str(annotations)!r}' if annotations else ''}, such as {lack[0].name}: say what they are with --unannotated normal, unlabelled or skip")
     names = {slide_name(o) for o in files}
     inside = sorted(Path(annotations).iterdir()) if annotations else []
     lost = [o.name for o in inside if o.suffix.lower() in SUFFIXES and o.stem not in names]
-    if lost: tell(f"{len(lost):,} files of outlines belong to no slide here, such as {lost[0]}")
+    if lost: tell(f"{count_of(len(lost), 'file')} of outlines belong to no slide here, such as {lost[0]}")
     kept = [o for o in files if how.unannotated!='skip' or o not in lack]
     if not kept: raise ValueError('No slide has outlines, so nothing is left to cut')
     return kept
@@ -237,7 +237,7 @@ def check_bad(bad, total, skip_bad):
     if not bad or skip_bad and len(bad)<total: return
     lines = [f"{o['file']}: {o['reason']}" for o in bad[:20]]+([f'… and {len(bad)-20:,} more'] if len(bad)>20 else [])
     if len(bad)==1: raise ValueError(lines[0])
-    raise ValueError('\n  '.join([f"{len(bad):,} of {total:,} slides can't be cut. Correct them, or leave them out with --skip-bad:", *lines]))
+    raise ValueError('\n  '.join([f"{len(bad):,} of {count_of(total, 'slide')} can't be cut. Correct them, or leave them out with --skip-bad:", *lines]))
 
 # %% ../nbs/36_cutting.ipynb #0cf13f29
 def write_tiles(work, names, parts, sharp, about, bad, columns, how, job):
@@ -251,7 +251,7 @@ def write_tiles(work, names, parts, sharp, about, bad, columns, how, job):
     table.to_csv(folder/'table.csv', index=False)
     write_csv(folder/'skipped.csv', pd.DataFrame(bad, columns=['id','file','reason']))
     digest = hashlib.sha256(json.dumps(job).encode()+table.to_csv().encode()).hexdigest()
-    write_json(folder/'store.json', dict(fingerprint=digest, fit='crop', source=f'{len(names)} slides', tiling=asdict(how), job=_digest(job)))
+    write_json(folder/'store.json', dict(fingerprint=digest, fit='crop', source=f'{count_of(len(names), "slide")}', tiling=asdict(how), job=_digest(job)))
     about = [o for o in about if o['slide'] in set(table.slide)]
     write_csv(folder/'slides.csv', pd.DataFrame(about).drop(columns='notes'))
     html_page('What was cut', contact_sheet(Store(folder), about, work), folder/'contact.html')

@@ -15,8 +15,8 @@ from pathlib import Path
 import numpy as np, pandas as pd, psutil, torch
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold, train_test_split
 from .augment import augment, denormalise, keep_memory, normalise, send, to_planes, trim_memory
-from .core import as_device, LABELS
-from .store import Store
+from .core import as_device, count_of, LABELS
+from .store import Store, units_of
 from .threads import prefetch
 
 with warnings.catch_warnings():
@@ -33,16 +33,17 @@ def splits_by_slide(
     valid:float=.2,     # Fraction of the patches for validation, about; 0–0.5
     seed:int=0,         # Same seed, same split
 )->tuple:               # Row numbers of the training and of the validation patches
-    "Hold out whole slides, so that no slide is in both splits, with classes about even (scikit-learn's StratifiedGroupKFold)"
-    folds = min(round(1/valid), table.slide.nunique())
-    if folds<2: raise ValueError(f'All patches are from the slide {table.slide.iloc[0]!r}: there is none to hold out. Add patches of others')
-    split = StratifiedGroupKFold(folds, shuffle=True, random_state=seed).split(table.id, table.label.astype(int), table.slide)
+    "Hold out whole slides, or patients where they are known, so that none is in both splits, with classes about even (scikit-learn's StratifiedGroupKFold)"
+    units = units_of(table)
+    folds = min(round(1/valid), units.nunique())
+    if folds<2: raise ValueError(f'All patches are from the {units.name} {units.iloc[0]!r}: there is none to hold out. Add patches of others')
+    split = StratifiedGroupKFold(folds, shuffle=True, random_state=seed).split(table.id, table.label.astype(int), units)
     return next(split)
 
 def _warn_shared(table):
     "Warn that slides may be in both splits"
     bare = table.slide.isna().sum()
-    warnings.warn(f'The slides of {bare:,} of {len(table):,} patches are not known, so the same slide may be in both splits: '
+    warnings.warn(f'The slides of {bare:,} of {count_of(len(table), "patch")} are not known, so the same slide may be in both splits: '
                   'validation metrics will be optimistically biased. Give a CSV file with id,wsi if you can', SharedSlides, stacklevel=4)
 
 def splits_stratified(
@@ -63,25 +64,26 @@ def split_folds(
     folds:int=5,        # How many, 2–20
     seed:int=0,         # Same seed, same folds
 )->list:                # Of each fold, the row numbers of the training and of the validation patches
-    "Hold out every patch once, slides whole where all are known, with classes about even; raises `ValueError` if a fold would lack a class"
+    "Hold out every patch once, slides, or patients, whole where all are known, with classes about even; raises `ValueError` if a fold would lack a class"
     check_trainable(table)
     if not 2<=folds<=20: raise ValueError(f'folds is {folds}: choose 2 to 20')
-    known,y = table.slide.notna().all(),table.label.astype(int)
-    if known and table.slide.nunique()<folds: raise ValueError(f'{table.slide.nunique()} slides make no {folds} folds, since a slide is whole in one')
+    units,y = units_of(table),table.label.astype(int)
+    known = units.notna().all()
+    if known and units.nunique()<folds: raise ValueError(f"{count_of(units.nunique(), units.name)} can't make {folds} folds, since a {units.name} is whole in one")
     if not known: _warn_shared(table)
     split = (StratifiedGroupKFold if known else StratifiedKFold)(folds, shuffle=True, random_state=seed)
-    out = list(split.split(y, y, table.slide if known else None))
+    out = list(split.split(y, y, units if known else None))
     if min(y.iloc[o].nunique() for pair in out for o in pair)<2: raise ValueError(f'One of {folds} folds would have one class only. Choose fewer, or another seed')
     return out
 
 def check_trainable(table):
     "Raise `ValueError` unless every patch has a label and there are enough of both classes"
     bare = table.label.isna().sum()
-    if bare: raise ValueError(f'{bare:,} of {len(table):,} patches have no label: training needs one for each')
+    if bare: raise ValueError(f'{bare:,} of {count_of(len(table), "patch")} have no label: training needs one for each')
     n = table.label.astype(int).value_counts().reindex([0,1], fill_value=0)
-    if n.min()==0: raise ValueError(f'All {len(table):,} patches have the label {n.idxmax()}: training needs both classes')
+    if n.min()==0: raise ValueError(f'All {count_of(len(table), "patch")} have the label {n.idxmax()}: training needs both classes')
     if n.min()<MIN_EACH:
-        raise ValueError(f'{n[0]} patches with label 0 and {n[1]} with label 1 are too few: training needs at least {MIN_EACH} of each')
+        raise ValueError(f'{count_of(n[0], "patch")} with label 0 and {n[1]} with label 1 are too few: training needs at least {MIN_EACH} of each')
 
 def check_cache(cache):
     "Raise `ValueError` unless `cache` is one of `CACHES`"
@@ -96,12 +98,12 @@ def split(
     valid:float=.2,     # Fraction for validation, above 0 and up to 0.5; unused where the data set has its own split
     seed:int=0,         # Same seed, same split
 )->tuple:               # Row numbers of the training and of the validation patches
-    "The set's own split, else by slide, else stratified; raises `ValueError` if a split would lack a class"
+    "The set's own split, else by patient or slide, else stratified; raises `ValueError` if a split would lack a class"
     check_trainable(table)
     check_valid(valid)
     own = 'split' in table and {'train','valid'}<=set(table.split)
     if own: tr,va = [np.flatnonzero(table.split==o) for o in ('train','valid')]
-    else: tr,va = (splits_by_slide if table.slide.notna().all() else splits_stratified)(table, valid, seed)
+    else: tr,va = (splits_by_slide if units_of(table).notna().all() else splits_stratified)(table, valid, seed)
     for name,rows in dict(training=tr, validation=va).items():
         if table.label.iloc[rows].nunique()<2: raise ValueError(f'The {name} split has one class only. Try another seed or fraction')
     return tr,va
@@ -143,7 +145,7 @@ class HeldPatches:
     def __repr__(self):
         where = dict(disk='read from disk', ram='held in memory', device=f"held on {getattr(self.held,'device','')}")[self.cache]
         size = f'{self.size/1e9:.2f} GB' if self.size>1e8 else f'{self.size/1e6:.1f} MB'
-        return f'{len(self.held):,} patches, {size}, {where}'
+        return f'{count_of(len(self.held), "patch")}, {size}, {where}'
 
     def __getitem__(self, rows):
         if self.cache=='disk': return torch.from_numpy(self.held[rows])

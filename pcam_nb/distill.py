@@ -10,6 +10,7 @@ import hashlib, warnings
 
 import numpy as np, pandas as pd, torch
 from .augment import renormalising
+from .core import count_of
 from .learner import Callback
 from .load import load_model
 from .run import Run
@@ -73,7 +74,7 @@ class WithUnlabelled:
         self.path,self.patches,self.known = store.path,_Rows(store.patches, unlabelled.patches),len(store)
         valid = {_digest(store.patches[i]) for i in held_out}
         self.more = self.known+np.flatnonzero([_digest(unlabelled.patches[i]) not in valid for i in range(len(unlabelled))])
-        if n:=len(unlabelled)-len(self.more): warnings.warn(f'{n:,} of {len(unlabelled):,} patches without labels are validation patches, and are left out')
+        if n:=len(unlabelled)-len(self.more): warnings.warn(f'{n:,} of {count_of(len(unlabelled), "patch")} without labels are validation patches, and are left out')
         self.table = pd.concat([store.table, unlabelled.table.assign(label=np.nan)], ignore_index=True)
 
     def __len__(self): return len(self.table)

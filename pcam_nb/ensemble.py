@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np, pandas as pd, safetensors.torch as st, torch
 from tqdm.auto import tqdm
 from .augment import renormalising
-from .core import only_one, processes
+from .core import count_of, only_one, processes
 from .data import split_folds
 from .features import valid_metrics
 from .infer import load_model
@@ -150,7 +150,7 @@ def train_folds(
         parts = [Run(run/'folds'/str(k+1)) for k in range(folds)]
         for k,(part,split) in enumerate(zip(parts, splits)):
             if part.has('valid') and part.config.recipe['epochs']>=recipe.epochs: continue # Whole already
-            if progress and first: tqdm.write(f'Fold {k+1} of {folds}: {len(split[0]):,} patches to train with, {len(split[1]):,} held out')
+            if progress and first: tqdm.write(f'Fold {k+1} of {folds}: {count_of(len(split[0]), "patch")} to train with, {len(split[1]):,} held out')
             train(store, part.path, _teacher_of(recipe, k, store.table.id.iloc[split[1]]), part.has('config'), progress=progress, splits=split, stats=stats, **kwargs)
         if first and not run.has('valid'): _fill(run, parts, config.recipe)
     return Run(out)

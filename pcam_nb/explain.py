@@ -14,7 +14,7 @@ import numpy as np, pandas as pd, torch, torch.nn.functional as F
 from matplotlib import colormaps
 from torch import nn
 from .cnn import PatchHead, Sliding
-from .core import CENTRE, LABELS, SIZE
+from .core import CENTRE, count_of, LABELS, SIZE
 from .infer import check_patches, Predictor
 from .model import Ensemble
 from .page import draw_centre, html_table, Plot
@@ -174,7 +174,7 @@ def explain_parts(
     rows = table.row.to_numpy()[np.random.default_rng(0).permutation(len(table))[:sample]]
     fraction = centre_fraction(occlusion(predictor, np.asarray(store.patches[np.sort(rows)])))
     parts = ['<h2>What its predictions depend on</h2>', f'<p>Of what moves its logit when squares of 16×16 px are covered, {np.nanmean(fraction):.0%} lies in the labelled '
-             f'centre 32×32 px (mean of {np.isfinite(fraction).sum():,} patches; the centre is 11 % of the area).</p>'] if np.isfinite(fraction).any() else []
+             f'centre 32×32 px (mean of {count_of(np.isfinite(fraction).sum(), "patch")}; the centre is 11 % of the area).</p>'] if np.isfinite(fraction).any() else []
     wrong = most_wrong(table, predictor.config.threshold, n)
     if not len(wrong): return parts+['<p>No patch is called wrongly.</p>']
     x = np.asarray(store.patches[wrong.row.to_numpy()])

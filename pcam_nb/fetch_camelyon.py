@@ -9,7 +9,7 @@ __all__ = ['BUCKET', 'LISTS', 'read_checksums', 'slide_rows', 'fetch_camelyon', 
 import csv, io, re
 from pathlib import Path
 
-from .core import need, no_formula, write_text
+from .core import count_of, need, no_formula, write_text
 from .fetch import Resume
 
 # %% ../nbs/03_fetch_camelyon.ipynb #21767d95
@@ -66,7 +66,7 @@ def fetch_camelyon(
     sums = read_checksums(_get(pooch, f'{base}checksums.md5', path/'checksums.md5', progress=False).read_text())
     names = [re.sub(r'\.tif$', '', str(o)) for o in slides]
     there = sorted(o[len('images/'):-len('.tif')] for o in sums if re.fullmatch(r'images/[^/]+\.tif', o))
-    if lost:=[o for o in names if o not in there]: raise ValueError(f"{name} has no slide {lost[0]!r}. Its {len(there):,} slides are called as {', '.join(there[:1]+there[-1:])}")
+    if lost:=[o for o in names if o not in there]: raise ValueError(f"{name} has no slide {lost[0]!r}. Its {count_of(len(there), 'slide')} are called as {', '.join(there[:1]+there[-1:])}")
     if not names: raise ValueError(f"Say which slides with --slides: {name} has {len(there):,}, of one to four GB, such as {', '.join(there[:2])}")
     table = _get(pooch, f'{base}{LISTS[name]}', path/Path(LISTS[name]).name, sums.get(LISTS[name]), False).read_text()
     for o in names:

@@ -5,7 +5,8 @@
 # %% auto #0
 __all__ = ['FORMATS', 'SUFFIXES', 'SCANS', 'LISTS', 'MOST_TILE', 'OTHERS', 'COMPRESSIONS', 'tiff_tags', 'check_tags',
            'open_image', 'upright_size', 'check_pages', 'Refused', 'read_plain', 'what_it_is', 'what_instead',
-           'read_image', 'image_files', 'first_inside', 'what_is_in', 'named_files', 'by_name', 'read_files']
+           'read_image', 'image_files', 'first_inside', 'what_is_in', 'named_files', 'by_name', 'read_files',
+           'ink_colour']
 
 # %% ../nbs/02_image.ipynb #ea33cacf
 import glob, io, logging, math, os, re, struct, warnings
@@ -281,3 +282,11 @@ def read_files(files):
         except ValueError as e: return str(e)
     return [_read(o) for o in files]
 
+
+# %% ../nbs/02_image.ipynb #bf37417a
+def ink_colour(
+    colours:np.ndarray, # …×3, 0–255: means of squares of 8 px
+)->np.ndarray:          # bool, …
+    "Where there is a colour that only ink has"
+    r,g,b = np.moveaxis(-np.log10((colours+1)/256), -1, 0)
+    return ((r>g+.08) & (r>.12)) | ((b>g+.04) & (b>.12)) | ((b>.9*g) & (g>.5)) | ((r>1) & (r>.9*g)) # The last over tissue

@@ -15,7 +15,7 @@ import numpy as np, pandas as pd, torch
 from fastcore.basics import patch
 from .arch import arch_text
 from .augment import keep_memory, normalise, to_planes, trim_memory, flip_rotate
-from .core import as_device, need, patch_bar, SIZE, sweep, write_csv
+from .core import as_device, count_of, need, patch_bar, SIZE, sweep, write_csv
 from .fold import check_precision, made_for_bf16, quick_net
 from .image import read_image
 from .load import load_model, NotFinite
@@ -34,7 +34,7 @@ def finite(
     "Raise `NotFinite` unless all `logits` are finite numbers: no patch is left out, and none called by what is no number"
     bad = ~np.isfinite(logits)
     n = int(bad.any(tuple(range(bad.ndim-1))).sum())
-    if n: raise NotFinite(f'The network gives NaN or infinity for {n:,} of {bad.shape[-1]:,} patches of a batch. Its weights are damaged, or its training diverged: '
+    if n: raise NotFinite(f'The network gives NaN or infinity for {n:,} of {count_of(bad.shape[-1], "patch")} of a batch. Its weights are damaged, or its training diverged: '
                           'copy the run again, or train again with a smaller learning rate')
     return logits
 
@@ -104,7 +104,7 @@ class Predictor:
 
     def __repr__(self):
         c = self.config
-        return f"{type(self).__name__}({arch_text(c.arch)}, trained on {c.data.train:,} patches, slides {c.data.slides}, on {self.device})"
+        return f"{type(self).__name__}({arch_text(c.arch)}, trained on {count_of(c.data.train, 'patch')}, slides {c.data.slides}, on {self.device})"
 
 # %% ../nbs/17_infer.ipynb #effdcf0c
 @patch
@@ -113,7 +113,7 @@ def _repr_html_(self:Predictor):
     from pcam_nb.page import Plot, draw_scores, html_table, plot_html # Bring matplotlib, for which `pcam_predict` need not wait
     c = self.config
     weights = f', {sum(o.numel() for o in self.model.parameters()):,} weights' if self.model else ''
-    card = {'network':arch_text(c.arch)+weights, 'trained on':f'{c.data.train:,} patches of {c.size}×{c.size} px, {c.um_per_px} µm/px',
+    card = {'network':arch_text(c.arch)+weights, 'trained on':f'{count_of(c.data.train, "patch")} of {c.size}×{c.size} px, {c.um_per_px} µm/px',
             'slides':c.data.slides, 'operating point':f'{c.threshold:.4g}', 'temperature':f'{c.temperature:.3f}',
             'device':str(self.device), 'use':'research only, not a medical device'}
     out = html_table(pd.Series(card).to_frame(type(self).__name__))
@@ -121,7 +121,7 @@ def _repr_html_(self:Predictor):
     y,p = self.run.scores
     fig = Plot(5.5, 2.2)
     draw_scores(ax:=fig.subplots(), y, p, c.threshold)
-    ax.set_title(f'{len(y):,} validation patches', fontsize=9)
+    ax.set_title(f'{count_of(len(y), "validation patch")}', fontsize=9)
     return out+plot_html(fig, 'Probabilities of the validation patches, by class', 72)
 
 # %% ../nbs/17_infer.ipynb #48ae0341
@@ -289,8 +289,8 @@ def write_submission(
     """Write `id,label` as Kaggle wants it; the file appears only when it is whole. Raises `ValueError` for ids that come twice, and for a
     probability that is none. An id that a spreadsheet would take for a formula gets an apostrophe before it, see `write_csv`; Kaggle's have none"""
     path = Path(path)
-    if table.id.duplicated().any(): raise ValueError(f'{table.id.duplicated().sum():,} ids come more than once')
-    if not table.probability.between(0, 1).all(): raise NotFinite(f'{(~table.probability.between(0, 1)).sum():,} probabilities are not numbers from 0 to 1')
+    if table.id.duplicated().any(): raise ValueError(f'{count_of(table.id.duplicated().sum(), "id")} come more than once')
+    if not table.probability.between(0, 1).all(): raise NotFinite(f'{count_of((~table.probability.between(0, 1)).sum(), "probability", "probabilities")} are not numbers from 0 to 1')
     path.parent.mkdir(parents=True, exist_ok=True)
     sweep(path)
     return write_csv(path, table[['id']].assign(label=table.probability), float_format='%.6f')

@@ -10,7 +10,7 @@ import copy, json, logging, tempfile
 from pathlib import Path
 
 import numpy as np, sklearn.metrics as skm
-from .core import need, sweep, write_file
+from .core import count_of, need, sweep, write_file
 from .export import export_onnx
 from .fold import folded
 from .infer import load_onnx, Predictor
@@ -46,7 +46,7 @@ def _check(found):
     lost = dict(auc=found['auc_of_run']-found['auc'], ece=found['ece']-found['ece_of_run'], changed=found['changed']/found['patches'])
     least = 1/found['patches'] # Of few patches a single one makes more of a difference than MOST
     bad = [f'{k} {v:.4f} (at most {max(MOST[k], least):.4g})' for k,v in lost.items() if v>max(MOST[k], least)]
-    if bad: raise ValueError(f"In int8 the network loses too much on {found['patches']:,} validation patches: {', '.join(bad)}. Export it in float32")
+    if bad: raise ValueError(f"In int8 the network loses too much on {count_of(found['patches'], 'validation patch')}: {', '.join(bad)}. Export it in float32")
 
 def export_int8(
     predictor:Predictor, # From a run, with precision 'fp32'

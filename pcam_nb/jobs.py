@@ -14,6 +14,7 @@ from pathlib import Path
 from unittest import mock
 
 from fastcore.basics import patch
+from .core import count_of
 
 # %% ../nbs/41_jobs.ipynb #09ab7a78
 class Cancelled(Exception): "The work has been ended: its user cancelled it or has gone, or the server stops"
@@ -64,7 +65,7 @@ class JobQueue:
         "Take a job; raises `QueueFull`"
         with self.lock:
             if self.closed.is_set() or sum(not o.ended for o in self.jobs.values())>=self.waiting:
-                raise QueueFull(f'{self.waiting} slides are waiting. Try again later')
+                raise QueueFull(f'{count_of(self.waiting, "slide")} are waiting. Try again later')
             if job.address and sum(o.address==job.address and not o.ended for o in self.jobs.values())>=self.waiting*2//3: # Sessions can be invented
                 raise QueueFull('Too many slides from your address are waiting. Try again later')
             self.jobs[job.id] = job

@@ -12,7 +12,7 @@ import os, warnings
 from pathlib import Path
 
 import numpy as np, pandas as pd
-from .core import csv_fault, is_file
+from .core import count_of, csv_fault, is_file
 from .image import SUFFIXES, what_instead
 
 # %% ../nbs/02_labels.ipynb #3133ca2f
@@ -95,7 +95,7 @@ def check_labels(df, file):
     for c in others_for(df, 'label'):
         other,label = as_labels(df[c]),as_labels(df[taken])
         if other.notna().all() and (differ:=label.notna() & (other!=label)).any():
-            raise ValueError(f"'{file}' labels {differ.sum():,} patches in two ways, as the columns {taken} and {c} differ. Leave one of them out")
+            raise ValueError(f"'{file}' labels {count_of(differ.sum(), 'patch')} in two ways, as the columns {taken} and {c} differ. Leave one of them out")
 
 def pick_ids(
     df:pd.DataFrame, # From read_table
@@ -111,7 +111,7 @@ def pick_ids(
         other = names_image(df[c])
         if other.notna().any(): fit.append(c)
         if len(odd:=df[mine.notna() & other.notna() & (mine!=other)]):
-            raise ValueError(f"'{file}' names two images in {len(odd):,} rows, the first {odd[taken].iloc[0]!r} as {taken} and {odd[c].iloc[0]!r} as {c}. Leave one of the columns out")
+            raise ValueError(f"'{file}' names two images in {count_of(len(odd), 'row')}, the first {odd[taken].iloc[0]!r} as {taken} and {odd[c].iloc[0]!r} as {c}. Leave one of the columns out")
     if mine.notna().any() or len(fit)!=1: return df[taken], ''
     return df[fit[0]], f'the images are named by the column {fit[0]} of {Path(file).name}, as {taken} names none'
 
@@ -126,7 +126,7 @@ def slide_of_each(df, file):
     df = df.drop_duplicates()
     twice = df.id[df.id.duplicated()]
     if len(twice):
-        raise ValueError(f"'{file}' puts {len(twice):,} patches on more than one slide, the first is {twice.iloc[0]}. Keep one row for each id")
+        raise ValueError(f"'{file}' puts {count_of(len(twice), 'patch')} on more than one slide, the first is {twice.iloc[0]}. Keep one row for each id")
     return df.set_index('id').wsi
 
 # %% ../nbs/02_labels.ipynb #76046506

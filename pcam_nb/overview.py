@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['MOST_NUMBERS', 'RESEARCH', 'READING', 'SUMMARY', 'overview_jpeg', 'overview_box', 'heat_image', 'Still', 'zoomable',
-           'summary_table']
+           'compared_text', 'summary_table']
 
 # %% ../nbs/35_overview.ipynb #7694f137
 import html, io
@@ -13,7 +13,7 @@ from string import ascii_uppercase
 import numpy as np, pandas as pd
 from PIL import Image
 from matplotlib import colormaps
-from .core import HERE, SIZE
+from .core import count_of, HERE, SIZE
 from .page import data_uri
 from .scan import CELL
 
@@ -91,7 +91,7 @@ def zoomable(
     styles,script = ((HERE/'static'/f'zoom.{o}').read_text() for o in ('css','js'))
     buttons = ''.join(f'<button type="button" data-do="{k}" aria-label="{v}">{k}</button>' for k,v in {'+':'Zoom in', '−':'Zoom out', '⤢':'Whole slide'}.items())
     return (f'<style>{styles}</style><figure class="zoom" data-mm="{(still.box[2]-still.box[0])*scan.mpp[1]/1000:.6f}"><div class="frame" tabindex="0" role="group" style="aspect-ratio:{w}/{h}" '
-            f'aria-label="The slide with {len(regions)} regions. Plus and minus zoom, arrow keys move, 0 shows the whole slide"><div class="layers">'
+            f'aria-label="The slide with {count_of(len(regions), "region")}. Plus and minus zoom, arrow keys move, 0 shows the whole slide"><div class="layers">'
             f'<img src="{data_uri(overview_jpeg(colours), "jpeg")}" alt="The slide"><img class="heat" style="{still.heat_box()}" src="{data_uri(f.getvalue(), "png")}" alt="Probability of tumour over it">'
             f'<svg viewBox="0 0 {w} {h}" preserveAspectRatio="none" aria-hidden="true"><path d="{still.path(regions.polygon)}" vector-effect="non-scaling-stroke"/></svg>{"".join(marks)}</div>'
             f'<div class="bar" aria-hidden="true"><span></span></div></div><div class="tools">{buttons}<label>Heatmap <input type="range" min="0" max="1" step=".01" value=".5"></label>'
@@ -111,6 +111,15 @@ SUMMARY = dict(model='model', score='score: mean of the five largest probabiliti
                regions='regions from there on', tumour_mm2='their area, mm²', largest_diameter_mm='largest diameter, mm',
                metastasis='which would be called', tissue_mm2='tissue, mm²', windows='windows scored', network='network', trained_on='trained on', resolution='resolution of the slide',
                read_at='read on', versions='versions', like_training='like the training patches')
+
+def compared_text(
+    summary:dict, # Of a slide
+)->str:
+    "How many windows were compared with the training patches, in a sentence"
+    seen,n = summary.get('looked_at'),summary.get('windows') or 0
+    if not seen: return 'The windows were not compared with the training patches.'
+    return f"{count_of(seen, 'window')} of {n:,}, evenly spaced, {'was' if seen==1 else 'were'} compared with the training patches; whether the others are like these is not known." if seen<n else \
+        f"{'The one window was' if seen==1 else f'All {n:,} windows were'} compared with the training patches."
 
 def summary_table(summary):
     "The metrics of a slide as a table to print"

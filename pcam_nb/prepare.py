@@ -12,7 +12,7 @@ from contextlib import nullcontext
 from pathlib import Path
 
 from .command import say
-from .core import reading, write_csv
+from .core import count_of, reading, write_csv
 
 # %% ../nbs/46_prepare.ipynb #891f30c8
 MARKS = {'.csv':rb'^id,label\r?\n(.*,[01]\.\d{6}\s*)?$', '.json':rb'^{\s*"patches": .*"metrics": {', '.md':rb'\n# .*: tumour in the centre of lymph-node patches\n', '.onnx':rb'pcam_nb'}
@@ -57,7 +57,7 @@ def store_for(
     dest = Path(store) if store else Path(out).resolve().parent/name
     fresh = not is_store(data) and not is_store(dest)
     packed = open_store(data, dest, part, slides, labels, say, fit='resize' if resize else 'crop', skip_bad=skip_bad)
-    if fresh: say(f'Packed {len(packed):,} patches into {packed.path}')
+    if fresh: say(f'Packed {count_of(len(packed), "patch")} into {packed.path}')
     return packed
 
 def unlabelled_store(
@@ -89,14 +89,26 @@ def report_skipped(skipped, folder):
         (Path(folder)/'skipped.csv').unlink(missing_ok=True)
         return 0
     write_csv(Path(folder)/'skipped.csv', skipped)
-    say(f"Left out {len(skipped):,} patches that can't be used: {Path(folder)/'skipped.csv'}")
+    say(f"Left out {count_of(len(skipped), 'patch')} that can't be used: {Path(folder)/'skipped.csv'}")
     return len(skipped)
 
-def check_evaluable(tta, *runs):
-    "Raise `ValueError` or `FileNotFoundError` unless `runs` can be evaluated: better now than after packing"
+def check_evaluable(
+    *runs,            # Folders of runs
+    tta=1,            # As the options of commands say it
+    prevalence=None,
+    device=None,
+    precision='auto',
+):
+    "Raise `ValueError` or `FileNotFoundError` unless `runs` can be evaluated so: better now than after packing"
+    from pcam_nb.core import as_device
+    from pcam_nb.decision import check_prevalence
+    from pcam_nb.fold import check_precision
     from pcam_nb.infer import check_tta
     from pcam_nb.run import Run
     check_tta(tta)
+    check_prevalence(prevalence)
+    check_precision(precision)
+    as_device(device)
     for run in runs: Run.of(run).valid
 
 def print_metrics(found):
@@ -112,11 +124,17 @@ def print_metrics(found):
 def read_subgroups(
     path:str|Path, # CSV file: slide (or wsi), and scanner, centre or others
 ):                 # DataFrame as evaluate takes it
-    "A table of slides, to show metrics by its columns; raises `ValueError` if it has no column of slides"
+    "A table of slides, to show metrics by its columns; raises `FileNotFoundError`, or `ValueError`, in a sentence that names the file"
     import pandas as pd
-    with reading(path): df = pd.read_csv(path, dtype=str, sep=None, engine='python', encoding='utf-8-sig')
-    df = df.rename(columns=lambda o: o.strip()).rename(columns=dict(wsi='slide'))
-    if 'slide' not in df: raise ValueError(f"'{path}' has no column slide or wsi, but {', '.join(df.columns)}")
+    from pcam_nb.decision import check_subgroups
+    from pcam_nb.labels import columns_for, read_table
+    df = read_table(path, 'It should have a column wsi, one row a slide, and others, such as scanner or centre').replace('', pd.NA).rename(columns=lambda o: str(o).strip())
+    found = columns_for(df, 'slide') or columns_for(df, 'wsi')
+    if not found: raise ValueError(f"'{path}' has no column slide or wsi, but {', '.join(df.columns)}")
+    if len(found)>1: raise ValueError(f"'{path}' has several columns of slides: {', '.join(found)}. Leave one")
+    df = df.rename(columns={found[0]:'slide'}).dropna(subset='slide').reset_index(drop=True)
+    df.attrs['file'] = str(path)
+    check_subgroups(df)
     return df
 
 def held_out_predictions(run):
@@ -135,7 +153,7 @@ def report_unusual(check, ids, folder):
     found,seen,file = check.found(),check.table(),Path(folder)/'unusual.csv'
     if found is None and check.statistics is None: say(f'Note: {tally_text(None)}.')
     if found is None or not (bad:=seen['unusual']).any(): return file.unlink(missing_ok=True)
-    some = f"{bad.sum():,} of {found['looked_at']:,} patches {'is' if bad.sum()==1 else 'are'} unlike the training patches, as {found['expected']:.1%} are expected to be: their probabilities may be wrong"
+    some = f"{bad.sum():,} of {count_of(found['looked_at'], 'patch')} {'is' if bad.sum()==1 else 'are'} unlike the training patches, as {found['expected']:.1%} are expected to be: their probabilities may be wrong"
     say(f'Note: {tally_text(found) if found["differs"] else some}: {file}')
     import pandas as pd
     write_csv(file, pd.DataFrame(dict(id=[ids[o] for o in seen['row'][bad]], rank=seen['rank'][bad].round(5), reason=[REASONS[o] for o in seen['reason'][bad]])))
@@ -154,5 +172,5 @@ def predict_at_once(
     p,check,name = predict_plain(run, patches, tta, backend)
     say(f'Model: {name}')
     write_plain(patches, p, out)
-    say(f'Predicted {len(p):,} patches: {out}')
+    say(f'Predicted {count_of(len(p), "patch")}: {out}')
     return report_unusual(check, list(patches), Path(out).parent) or 0

@@ -10,6 +10,7 @@ from datetime import datetime
 from importlib.metadata import PackageNotFoundError, version
 
 from .arch import arch_text
+from .core import count_of
 from .threshold import indeterminate_band
 
 # %% ../nbs/35_provenance.ipynb #40b5e780
@@ -32,8 +33,8 @@ def resolution_note(used, file):
 # %% ../nbs/35_provenance.ipynb #89d4b2c0
 def training_text(data, synthetic):
     "What a run was trained on, in words; `data` is `RunData`"
-    if synthetic: return f'{data.train:,} synthetic patches; no real tissue'
-    return f"{data.train:,} patches of {data.source}, {data.valid:,} held out; slides {data.slides}" if data.train else 'not known'
+    if synthetic: return f'{count_of(data.train, "synthetic patch")}; no real tissue'
+    return f"{count_of(data.train, 'patch')} of {data.source}, {data.valid:,} held out; slides {data.slides}" if data.train else 'not known'
 
 def _version(package):
     "Name and version of a package that is installed, else ''"

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np, pandas as pd
 from .arch import arch_text
 from .calibration import plot_reliability
+from .core import count_of
 from .decision import plot_decision_curve
 from .metrics import ALONE, plot_curves, plot_scores
 from .ood import tally_text
@@ -39,7 +40,7 @@ def _interval(found, k): return '–, '+found['reasons'][k] if found['intervals'
 
 def metrics_table(found):
     "What `metrics_with_intervals` gives as a table to print: metric, interval, and how many units of equal size would be as good"
-    of = 'effective '+('patches' if found['unit']=='patches' else 'slides')
+    of = 'effective '+found['unit'].split(',')[0]
     return pd.DataFrame({'':[number(found[k]) for k in SHOWN], '95 % interval':[_interval(found, k) for k in SHOWN],
                          of:[f"{found['effective'][k]:,.0f}" for k in SHOWN]}, index=SHOWN.values())
 
@@ -57,9 +58,10 @@ def _answer(found):
     "What was found, in one box"
     say = lambda k: with_interval(found[k], *(found['intervals'][k] or (None,None)))
     c = found['calibration_line']
-    slides = f" of {found['slides_here']:,} slides" if found['slides_here'] else '; their slides are not known'
+    slides = f" of {count_of(found['slides_here'], 'slide')}" if found['slides_here'] else '; their slides are not known'
+    if found['patients']: slides += f" of {count_of(found['patients'], 'patient')}"
     out = [f"<b>AUC {say('auc')}.</b> At a probability of {found['threshold']:g}: sensitivity {say('recall')}, specificity {say('specificity')} (95 % intervals over {found['unit']}).",
-           f"{found['patches']:,} patches{slides}, {found['positive']:,} with tumour.",
+           f"{count_of(found['patches'], 'patch')}{slides}, {found['positive']:,} with tumour.",
            f"Calibration: slope {bounded(c, 'slope')}, 1 is right; ECE {found['ece']:.3f}, of which chance alone explains {found['ece_of_chance'][0]:.3f}."]
     if found['resubstitution']: out.append('<b>Resubstitution:</b> these patches chose the epoch, the temperature and the thresholds, so every metric here is optimistically biased. Evaluate other slides.')
     if found.get('synthetic'): out.append('<b>Synthetic:</b> this network knows synthetic tissue only; on real tissue its answers mean nothing.')
@@ -70,14 +72,15 @@ def _answer(found):
 
 def _flow(found):
     "Which patches were evaluated, as a flow diagram"
-    box = lambda o: f"<li><b>{o['patches']:,}</b> patches{', %s slides' % format(o['slides'], ',') if o['slides'] else ''}<br>{html.escape(o['what'])}</li>"
+    of = lambda o: ', '.join(count_of(o[f'{k}s'], k) for k in ('slide','patient') if o.get(f'{k}s'))
+    box = lambda o: f"<li><b>{o['patches']:,}</b> {'patch' if o['patches']==1 else 'patches'}{of(o) and ', '+of(o)}<br>{html.escape(o['what'])}</li>"
     return f'<ol class="flow">{"".join(map(box, found["flow"]))}</ol>'
 
 def _about(run, found):
     "What was done, as a table"
     c,say = run.config,lambda o: html.escape(str(o))
-    about = {'model':found['model'], 'run':found['run'], 'network':arch_text(c.arch), 'trained on':f'{c.data.train:,} patches from {c.data.source}',
-             'slides':c.data.slides, 'patients':'not known to the program', 'evaluated on':found['data'], 'which':found['note'],
+    about = {'model':found['model'], 'run':found['run'], 'network':arch_text(c.arch), 'trained on':f'{count_of(c.data.train, "patch")} from {c.data.source}',
+             'slides':c.data.slides, 'patients':f"{found['patients']:,}" if found['patients'] else 'not known to the program', 'evaluated on':found['data'], 'which':found['note'],
              'tumour':f"{found['positive']:,} of {found['patches']:,}", 'test-time augmentation':found['tta'], 'threshold':found['threshold'],
              'temperature':f"{found['temperature']:.3f}", 'intervals':f"95 %, over {found['unit']}: Obuchowski for the AUC, Korn–Graubard for proportions, bootstrap for the others",
              'copies of training patches':f"{found['copies']:,}", 'slides shared with training':f"{len(found['shared_slides']):,}"}
@@ -122,7 +125,7 @@ def _slides(found):
     names = dict(max='largest probability', top='mean of the 5 largest')
     rows = pd.DataFrame([(name, with_interval(s[k]['auc'], *s[k]['auc_interval']), f"{s[k]['rule_out_rate']:.1%} ({s[k]['rule_out_interval'][0]:.1%}–{s[k]['rule_out_interval'][1]:.1%})") for k,name in names.items()],
                         columns=['score of a slide','AUC','tumour-free slides below all positive ones'])
-    return [f"<h2>Slides</h2><p>{s['slides']:,} slides, {s['positive']:,} of them with tumour. The last column is chosen in hindsight, its interval takes the threshold as given; Litjens et al. (2016) "
+    return [f"<h2>Slides</h2><p>{count_of(s['slides'], 'slide')}, {s['positive']:,} of them with tumour. The last column is chosen in hindsight, its interval takes the threshold as given; Litjens et al. (2016) "
             "report 30–40 % on whole sentinel nodes.</p>", html_table(rows, False),
             *(f'<h3>By the {name}</h3>'+html_table(points_table(s[k]['points']), False) for k,name in names.items() if s[k].get('points'))]
 
@@ -141,7 +144,7 @@ def _unlike(found, most=10):
     table = pd.DataFrame(dict(slide=o['slide'], patches=o['looked_at'], unusual=f"{o['unusual']:.1%}", rank=f"{o['mean_rank']:.2f}",
                               lower=f"{o['lower_slides']} of {o['slides']}" if o['slides'] else '–') for o in rows[:most])
     table.columns = ['slide','patches','unusual patches','mean rank (0.5 is usual)','validation slides with a lower one']
-    return [f'<h2>Slides unlike the training patches</h2><p>{len(rows):,} slides by their colour and texture, the most unusual first. Their probabilities may be wrong.</p>', html_table(table, False)]
+    return [f'<h2>Slides unlike the training patches</h2><p>{count_of(len(rows), "slide")} by their colour and texture, the most unusual first. Their probabilities may be wrong.</p>', html_table(table, False)]
 
 
 # %% ../nbs/23_report.ipynb #dc90a012

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np, pandas as pd
 from .arch import members_of
-from .core import csv_fault, HERE, is_file, read_json, reading, SIZE, UM_PER_PX, write_bytes, write_json, write_text
+from .core import count_of, csv_fault, HERE, is_file, read_json, reading, SIZE, UM_PER_PX, write_bytes, write_json, write_text
 from .ood import from_bytes, TrainingStatistics
 from .page import html_table, plot_html, plot_history
 from .store import read_array, save_array
@@ -335,7 +335,7 @@ class Run:
         name = f'<code>{html.escape(str(self))}</code>'
         try: history,best = self.history,self.metrics
         except (OSError, ValueError) as e: return f'<p>{name}: {html.escape(str(e))}</p>'
-        title = f"<p>{name}: {len(history)} epochs, {history.seconds.sum():.0f} s; the weights are those of epoch {best['epoch']+1}</p>"
+        title = f"<p>{name}: {count_of(len(history), 'epoch', 'epochs')}, {history.seconds.sum():.0f} s; the weights are those of epoch {best['epoch']+1}</p>"
         metrics = pd.Series({k:f'{best[k]:.3f}' for k in ('auc','accuracy','precision','recall','f1','valid_loss')})
         return title+html_table(metrics.to_frame('validation').T)+plot_html(plot_history(history), 'Learning curves', 72)
 

@@ -9,6 +9,7 @@ __all__ = ['pcam_ensemble', 'pcam_card', 'pcam_export', 'pcam_models']
 from pathlib import Path
 
 from .command import command, say
+from .core import count_of
 from .prepare import check_writable, store_for
 
 # %% ../nbs/46_run_commands.ipynb #bbf3ff4f
@@ -25,7 +26,7 @@ def pcam_ensemble(
     check_writable(out)
     run = (average_runs if average else join_runs)(runs, out)
     m = run.metrics
-    say(f"{'Weights averaged' if average else f'{len(runs)} runs joined'}: validation AUC {m['auc']:.4f} on {len(run.valid):,} patches that none, or only some, of them were trained on", f'Run: {run}')
+    say(f"{'Weights averaged' if average else f'{len(runs)} runs joined'}: validation AUC {m['auc']:.4f} on {count_of(len(run.valid), 'patch')} that none, or only some, of them were trained on", f'Run: {run}')
 
 # %% ../nbs/46_run_commands.ipynb #b6bee74d
 @command
@@ -61,7 +62,7 @@ def pcam_export(
     if not int8: return say(f'Exported {run}: {export_onnx(predictor, out)}')
     from pcam_nb.int8 import export_int8
     found = export_int8(predictor, store_for(data, out, store, 'train', None, None, False, False, 'model.onnx'), out)
-    say(f'Exported {run}: {out}', f"  of {found['patches']:,} validation patches {found['changed']:,} are called otherwise, AUC {found['auc_of_run']:.4f} → {found['auc']:.4f}, "
+    say(f'Exported {run}: {out}', f"  of {count_of(found['patches'], 'validation patch')} {found['changed']:,} are called otherwise, AUC {found['auc_of_run']:.4f} → {found['auc']:.4f}, "
         f"calibration error {found['ece_of_run']:.4f} → {found['ece']:.4f}")
 
 # %% ../nbs/46_run_commands.ipynb #14ce0bfa

@@ -4,8 +4,7 @@
 
 # %% auto #0
 __all__ = ['TIFF', 'NOT_A_SLIDE', 'CELL', 'READ', 'TILE', 'SATURATION', 'WAYS', 'to_srgb', 'PlainFile', 'ScannerFile', 'is_tiled',
-           'open_file', 'area_weights', 'area_mean', 'Scan', 'ink_colour', 'bend', 'pen_mask', 'tissue_mask',
-           'show_tissue']
+           'open_file', 'area_weights', 'area_mean', 'Scan', 'bend', 'pen_mask', 'tissue_mask', 'show_tissue']
 
 # %% ../nbs/32_scan.ipynb #e1484601
 import io, math, os
@@ -16,8 +15,8 @@ import numpy as np
 from PIL import Image, ImageCms
 from fastcore.basics import patch
 from scipy import ndimage
-from .core import is_file, need, SIZE, UM_PER_PX
-from .image import check_pages, open_image, read_image, Refused, SUFFIXES, upright_size, what_instead, what_it_is
+from .core import count_of, is_file, need, SIZE, UM_PER_PX
+from .image import check_pages, ink_colour, open_image, read_image, Refused, SUFFIXES, upright_size, what_instead, what_it_is
 from .mpp import ome_mpp, tiff_mpp
 from .page import Plot
 from .threads import once, one_blas_thread
@@ -209,8 +208,8 @@ def report(self:Scan):
 def check_size(self:Scan, whole, max_windows):
     "Raise `ValueError` if the grid over `whole` px has more than four times `max_windows`, all windows of 32 px, or if the level that is read has more than 16 px for one of theirs"
     n,px = max(self.rows*self.cols, math.prod((o-SIZE)//32+1 for o in whole)),math.prod(self.file.levels[self.level])
-    if n>4*max_windows: raise ValueError(f'has a grid of {n:,} windows, more than four times the limit of {max_windows:,}: raise --max-windows, or take a larger --stride')
-    if px>16*32**2*4*max_windows: raise ValueError(f'has {px/1e6:,.0f} megapixels at the level that would be read, too many for a limit of {max_windows:,} windows: '
+    if n>4*max_windows: raise ValueError(f'has a grid of {count_of(n, "window")}, more than four times the limit of {max_windows:,}: raise --max-windows, or take a larger --stride')
+    if px>16*32**2*4*max_windows: raise ValueError(f'has {px/1e6:,.0f} megapixels at the level that would be read, too many for a limit of {count_of(max_windows, "window")}: '
                                                    'save it with more levels, as a pyramidal TIFF, or raise --max-windows')
 
 @patch
@@ -328,13 +327,6 @@ def to_slide(self:Scan, y, x):
 # %% ../nbs/32_scan.ipynb #cd4af50f
 SATURATION = .07
 WAYS = ((0,1),(1,0),(1,1),(1,-1),(1,2),(2,1),(1,-2),(2,-1)) # Directions, in cells
-
-def ink_colour(
-    colours:np.ndarray, # h×w×3, 0–255
-)->np.ndarray:          # bool, h×w
-    "Where there is a colour that only ink has"
-    r,g,b = np.moveaxis(-np.log10((colours+1)/256), -1, 0)
-    return ((r>g+.08) & (r>.12)) | ((b>g+.04) & (b>.12)) | ((b>.9*g) & (g>.5)) | ((r>1) & (r>.9*g)) # The last over tissue
 
 def bend(
     brightness:np.ndarray, # h×w, 0–255

@@ -11,7 +11,7 @@ from base64 import b64decode
 from pathlib import Path
 
 import numpy as np
-from .core import is_file, need, parse_json, SIZE
+from .core import count_of, is_file, need, parse_json, SIZE
 from .ood import from_bytes
 
 # %% ../nbs/16_served.ipynb #7a6742f1
@@ -32,7 +32,7 @@ class OnnxNet:
     )->np.ndarray:    # float32, N
         "Logits of a batch; raises `TimeoutError` if it takes longer than `limit`, `ValueError` if the graph can't be run"
         logit = self.compute(x.astype(np.float32) if self.takes_float else np.rint(x).astype(np.uint8)) # Regions of slides are not whole numbers
-        if logit.shape!=(len(x),): raise ValueError(f'The network gives logits of {logit.shape} for {len(x)} patches. It is not one that pcam_export wrote')
+        if logit.shape!=(len(x),): raise ValueError(f'The network gives logits of {logit.shape} for {count_of(len(x), "patch")}. It is not one that pcam_export wrote')
         return logit
 
     def compute(self, x):

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np, pandas as pd, safetensors.torch as st
 from .arch import arch_text
 from .card import write_card
-from .core import HERE, only_one
+from .core import count_of, HERE, only_one
 from .image import read_image
 from .infer import Predictor
 from .ood import to_bytes
@@ -25,7 +25,7 @@ def shipped_models()->pd.DataFrame: # One row a model
     rows = []
     for run in map(Run.of, shipped_names()):
         c,size = run.config,sum(o.stat().st_size for o in run.path.iterdir())/1e6
-        rows.append({'name':c.name, 'version':c.version, 'network':arch_text(c.arch), 'trained on':f'{c.data.train:,} patches', 'AUC, out of fold':round(run.metrics['auc'], 4),
+        rows.append({'name':c.name, 'version':c.version, 'network':arch_text(c.arch), 'trained on':f'{count_of(c.data.train, "patch")}', 'AUC, out of fold':round(run.metrics['auc'], 4),
                      'MB':round(size, 1), 'sha256':run.sha256[:12], 'licence':'CC0-1.0'})
     return pd.DataFrame(rows)
 

@@ -15,12 +15,12 @@ from pathlib import Path
 
 import numpy as np, pandas as pd
 from .annotation import annotation, write_geojson
-from .core import disk_fault, is_file, need, only_one, processes, read_json, SIZE, sweep, tidy, write_bytes, write_csv, write_image, write_json
+from .core import count_of, disk_fault, is_file, need, only_one, processes, read_json, SIZE, sweep, tidy, write_bytes, write_csv, write_image, write_json
 from .gallery import gallery, show_gallery, strip, unusual_table
 from .infer import check_tta, NotFinite, Predictor
 from .ood import SHORT, tally_text
 from .outlines import annotation_file
-from .overview import overview_jpeg, READING, RESEARCH, summary_table, zoomable
+from .overview import compared_text, overview_jpeg, READING, RESEARCH, summary_table, zoomable
 from .page import html_page, Plot
 from .provenance import provenance
 from .region import find_regions, largest_metastasis, metastasis_class
@@ -166,7 +166,7 @@ def write_slide_page(
     table = regions.drop(columns='polygon').round(dict(area_mm2=4, diameter_mm=3, mean=3, max=3)).astype(dict(x=int, y=int))
     table = table.rename(index=lambda i: f'Region {i+1}', columns=REGION_COLUMNS)
     notes = [f'<p class="note">{html.escape(o)}.</p>' for k in ('resolution_note','unlike_note') if (o:=summary.get(k))]
-    parts = [f'<p class="note">{html.escape(RESEARCH)}</p>', *notes, '<div class="scroll" tabindex="0">'+summary_table(summary).to_html(header=False, border=0, classes='about')+'</div>', '<h2>Heatmap</h2>', zoomable(scan, colours, p, regions, places[0]),
+    parts = [f'<p class="note">{html.escape(RESEARCH)}</p>', *notes, '<div class="scroll" tabindex="0">'+summary_table(summary).to_html(header=False, border=0, classes='about')+f'</div><p>{html.escape(compared_text(summary))}</p>', '<h2>Heatmap</h2>', zoomable(scan, colours, p, regions, places[0]),
              '<h2>The most suspicious patches</h2><p>Each the largest probability within 0.2 mm; the square is what it is for. A star: unlike the training patches. Glass edges below the threshold are left out.</p>',
              (show_gallery(*places), 'The most suspicious patches'), '<h2>How to read it</h2>', ''.join(f'<p>{html.escape(o)}</p>' for o in READING), '<h2>Regions</h2>',
              table[:50] if len(table) else '<p>No window reaches the operating point.</p>',
@@ -312,7 +312,7 @@ def check_windows(wanted, max_windows):
     "Raise `ValueError` unless there are windows to score, and not too many"
     n = int(wanted.sum())
     if not n: raise ValueError('no tissue is to be seen')
-    if max_windows and n>max_windows: raise ValueError(f'has {n:,} windows with tissue, more than the limit of {max_windows:,}: '
+    if max_windows and n>max_windows: raise ValueError(f'has {count_of(n, "window")} with tissue, more than the limit of {max_windows:,}: '
                                                        'raise --max-windows, or take a larger --stride')
 
 # %% ../nbs/35_slide.ipynb #e9c1544c
@@ -353,7 +353,7 @@ def read_slides(
         for path in found[rank::world]:
             try:
                 done.append(_read_once(predictor, path, Path(out)/path.stem, sums, told))
-                say(f"{path.name}: score {done[-1]['score']:.3f}, {done[-1]['regions']} regions, {done[-1]['tumour_mm2']:.3g} mm²")
+                say(f"{path.name}: score {done[-1]['score']:.3f}, {count_of(done[-1]['regions'], 'region')}, {done[-1]['tumour_mm2']:.3g} mm²")
                 if done[-1].get('unlike_note'): say(f"Note: {path.name}: {done[-1]['unlike_note']}")
             except NotFinite: raise # The run's fault, not the slide's
             except (OSError, ValueError, RuntimeError) as e:

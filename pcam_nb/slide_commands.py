@@ -7,6 +7,7 @@ __all__ = ['pcam_tiles', 'pcam_slide_eval']
 
 # %% ../nbs/46_slide_commands.ipynb #b4774247
 from .command import command, is_quiet, say
+from .core import count_of
 from .prepare import check_writable
 
 # %% ../nbs/46_slide_commands.ipynb #80960bc8
@@ -47,10 +48,10 @@ def pcam_tiles(
     store = cut_tiles(named_files(slides), annotations or None, out, how, table or None, hard or None, device, workers, skip_bad, not is_quiet(), lambda o: say(f'Note: {o}'))
     t = store.table
     n = {k:int((t.label==v).sum()) for k,v in dict(tumour=1, none=0).items()}
-    say(f"{len(t):,} patches of {t.slide.nunique():,} slides: {n['tumour']:,} with tumour, {n['none']:,} without"+(f", {int(t.label.isna().sum()):,} unlabelled" if t.label.isna().any() else ''))
-    if hard: say(f"  {int((t.kind=='false positive').sum()):,} false positives of the run, {int((t.kind=='missed').sum()):,} that it missed")
+    say(f"{count_of(len(t), 'patch')} of {count_of(t.slide.nunique(), 'slide')}: {n['tumour']:,} with tumour, {n['none']:,} without"+(f", {int(t.label.isna().sum()):,} unlabelled" if t.label.isna().any() else ''))
+    if hard: say(f"  {count_of(int((t.kind=='false positive').sum()), 'false positive')} of the run, {int((t.kind=='missed').sum()):,} that it missed")
     say(f"Look at them: {store.path/'contact.html'}", f'Store: {store.path}')
-    if len(store.skipped): say(f"Left out {len(store.skipped):,} slides: {store.path/'skipped.csv'}")
+    if len(store.skipped): say(f"Left out {count_of(len(store.skipped), 'slide')}: {store.path/'skipped.csv'}")
     return len(store.skipped)
 
 # %% ../nbs/46_slide_commands.ipynb #18d64031
@@ -74,7 +75,7 @@ def pcam_slide_eval(
     check_writable(out)
     from pcam_nb.slide_report import evaluate_slides, metric_lines
     found = evaluate_slides(heatmaps, annotations or None, out, table or None, unannotated, classes, counted, model, least_mm2, folds, seed=seed, tell=lambda o: say(f'Note: {o}'))
-    say(f"{found['slides']:,} slides, {found['with_tumour']:,} with tumour; 95 % intervals over {'patients' if found['stages'] else 'slides'}")
+    say(f"{count_of(found['slides'], 'slide')}, {found['with_tumour']:,} with tumour; 95 % intervals over {'patients' if found['stages'] else 'slides'}")
     for name,value in metric_lines(found): say(f'  {name:52}{value}')
     for o in (found['auc_note'],found['froc'].get('note')): say(f'Note: {o}') if o else None
     say(f'Report: {out}/report.html')

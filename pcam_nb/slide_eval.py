@@ -8,6 +8,7 @@ __all__ = ['FROC_AT', 'froc', 'resampled_froc', 'froc_interval']
 # %% ../nbs/36_slide_eval.ipynb #79829a1f
 import numpy as np, pandas as pd
 from .clustered import beta_interval, effective_number
+from .core import count_of
 from .metrics import cut_off, draw_counts, FEWEST
 
 # %% ../nbs/36_slide_eval.ipynb #9525752a
@@ -19,7 +20,7 @@ def froc(
     slides:int,              # How many slides were searched, those without detections too
 )->dict:                     # score; at: sensitivity for each of FROC_AT; curve: DataFrame of threshold, false_positives (a slide), sensitivity
     "Free-response ROC of detections on slides; raises `ValueError` without tumours or slides"
-    if tumours<1 or slides<1: raise ValueError(f'{tumours} tumours on {slides} slides: the curve needs at least one of each')
+    if tumours<1 or slides<1: raise ValueError(f'{count_of(tumours, "tumour")} on {count_of(slides, "slide")}: the curve needs at least one of each')
     hit = detections.dropna(subset='tumour')
     best,false = hit.groupby(['slide','tumour']).probability.max().to_numpy(),detections.probability[detections.tumour.isna()].to_numpy()
     if len(best)>tumours: raise ValueError(f'{len(best)} tumours are found, more than the {tumours} that there are')

@@ -39,7 +39,7 @@ class Heatmap:
         except (OSError, KeyError, IndexError, ValueError, TypeError) as e: raise ValueError(f"'{folder}' is damaged ({type(e).__name__}). Read the slide again with pcam_slide") from None
         grid = [SIZE+(n-1)*self.stride for n in self.p.shape]
         w,h = self.summary.get('slide_px') or [math.ceil(o) for o in self.to_slide(*grid)[::-1]]
-        self.file = SimpleNamespace(origin=tuple(self.summary['origin']), levels=[(w,h)])
+        self.file = SimpleNamespace(origin=tuple(self.summary.get('origin') or (0,0)), levels=[(w,h)])
 
     @property
     def scale(self):

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np, pandas as pd
 from .camelyon import camelyon16, category, CATEGORIES, kappa, kappa_interval, lesions, pn_stage, STAGES
-from .core import check_ranges, MOST_SEED, need, only_one, sweep, write_csv, write_json
+from .core import check_ranges, count_of, MOST_SEED, need, only_one, sweep, write_csv, write_json
 from .cutting import check_outlines, slide_columns
 from .outlines import annotation_file, area_of, slide_outlines, tumour_area
 from .page import html_page, Plot
@@ -96,7 +96,7 @@ def slide_scores_table(rows, features, groups, model, folds, seed):
     "AUC of slides by the maximum, the mean of five, and classifiers that were cross-validated; and a reason where there is none"
     y = rows.tumour.to_numpy()
     n = [int((y==k).sum()) for k in (1,0)]
-    if min(n)<2: return None, f'{n[0]} slides with tumour and {n[1]} without: an AUC needs two of each'
+    if min(n)<2: return None, f'{count_of(n[0], "slide")} with tumour and {n[1]} without: an AUC needs two of each'
     scores = dict(largest_probability=rows.largest_probability.to_numpy(), score=rows.score.to_numpy())
     try: rows['classifier'] = scores[f'classifier ({model})'] = cross_validated(features, y, groups, model, folds, seed)
     except ValueError as e: return compare_scores(y, scores, groups), str(e)
@@ -183,8 +183,8 @@ def metric_lines(metrics):
     names = dict(largest_probability='Slide AUC by the largest probability', score='Slide AUC by the mean of the five largest')
     rows = [(names.get(k, f'Slide AUC by the {k}'), _with_interval(o['auc'], o['low'], o['high'])) for k,o in (metrics['auc'] or {}).items()]
     froc_ = metrics['froc']
-    if 'score' in froc_: rows.append((f"FROC score, {froc_['tumours']} tumours on {froc_['slides']} slides", _with_interval(froc_['score'], froc_['low'], froc_['high'])))
-    if metrics['stages']: rows.append((f"Kappa of the pN stage, {metrics['stages']['patients']} patients", _with_interval(*[metrics['stages'][k] for k in ('kappa','low','high')])))
+    if 'score' in froc_: rows.append((f"FROC score, {count_of(froc_['tumours'], 'tumour')} on {count_of(froc_['slides'], 'slide')}", _with_interval(froc_['score'], froc_['low'], froc_['high'])))
+    if metrics['stages']: rows.append((f"Kappa of the pN stage, {count_of(metrics['stages']['patients'], 'patient')}", _with_interval(*[metrics['stages'][k] for k in ('kappa','low','high')])))
     return [*rows, ('Slides of the right category', f"{metrics['categories_right']:.1%}")]
 
 def report_parts(metrics, aucs, curve, stages, rows):

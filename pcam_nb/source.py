@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np, pandas as pd
 from fastcore.basics import patch
-from .core import in_processes, is_file, is_folder, no_access, patch_bar
+from .core import count_of, in_processes, is_file, is_folder, no_access, patch_bar
 from .image import by_name, first_inside, image_files, LISTS, read_files, read_image, SCANS, SUFFIXES, what_instead, what_is_in
 from .labels import as_labels, check_labels, columns_for, DEEPER, known_slides, make_table, match_ids, no_labels, pick_columns, pick_ids, read_csv, read_slide_table, read_table, slide_of_each, VALUES
 
@@ -27,7 +27,7 @@ class Source:
             raise FileNotFoundError(f"No folder '{path}'. Name the folder that holds the patches, or generate one with pcam_sample")
 
     def __len__(self): return len(self.table)
-    def __repr__(self): return f'{type(self).__name__}({str(self.path)!r}): {len(self):,} patches, {len(self.problems):,} problems'
+    def __repr__(self): return f'{type(self).__name__}({str(self.path)!r}): {count_of(len(self), "patch")}, {count_of(len(self.problems), "problem")}'
 
     def problem(self, id, reason, file=''):
         "Note that the patch `id` can't be used"
@@ -103,10 +103,10 @@ class Labelled(Source):
         if len(several:=folders[folders>1]):
             both = given[~led & (ids==several.index[0])].unique()[:2]
             raise ValueError(f"{' and '.join(map(repr, both))} of {what} are both the image {several.index[0]}. Say in one way which row is meant")
-        if n: self.notes.append(f'{n:,} ids of {what} are taken without their folder or suffix')
+        if n: self.notes.append(f'{count_of(n, "id")} of {what} are taken without their folder or suffix')
         there = [*self.names, *self.twice]
         if len(ids) and not ids.isin(there).any():
-            raise ValueError(f"None of the {len(ids):,} ids of {what} is the name of an image in '{self.folder}': the first id is {ids.iloc[0]!r}, "
+            raise ValueError(f"None of the {count_of(len(ids), 'id')} of {what} is the name of an image in '{self.folder}': the first id is {ids.iloc[0]!r}, "
                              f"{f'the first image {next(iter(self.names.values()), self.twice)!r}' if there else f'and there is no image. {what_is_in(self.folder, DEEPER)}'}")
         return ids
 
@@ -130,7 +130,7 @@ class Labelled(Source):
         "The rows of `df` whose label and file can be used; the others are noted as problems"
         label,said = as_labels(df.label),sorted(df.label.unique())
         if len(said)==2 and label.isna().any() and all(re.fullmatch(r'-?\d+(\.0*)?', o) for o in said): raise ValueError(f"The labels are {said[0]} and {said[1]}, which doesn't say which is tumour: write 0 for normal and 1 for tumour")
-        if len(df) and label.isna().all(): raise ValueError(f'None of the {len(df):,} labels is 0 or 1: the first is {df.label.iloc[0]!r}')
+        if len(df) and label.isna().all(): raise ValueError(f'None of the {count_of(len(df), "label")} is 0 or 1: the first is {df.label.iloc[0]!r}')
         if (other:=label.notna() & (label!=df.label)).any(): self.notes.append(f"labels are taken as 0 and 1, such as {df.label[other].iloc[0]!r} as {label[other].iloc[0]}")
         for r in df[label.isna()].drop_duplicates('id').itertuples(): self.problem(r.id, f'the label is {r.label!r}, not 0 or 1')
         df = df.assign(label=label)[~df.id.isin(df.id[label.isna()])].drop_duplicates()
@@ -150,11 +150,11 @@ class Labelled(Source):
         at = at or file
         wsi = known_slides(known.reindex(df.id))
         unknown = df.id[wsi.isna().to_numpy()]
-        if n: self.notes.append(f'{n:,} ids of {Path(at).name} are taken without their folder or suffix')
-        if len(df) and len(unknown)==len(df) and known.index.isin(df.id).any(): raise ValueError(f"'{at}' says of none of the {len(df):,} patches which slide it is from: leave it out")
+        if n: self.notes.append(f'{count_of(n, "id")} of {Path(at).name} are taken without their folder or suffix')
+        if len(df) and len(unknown)==len(df) and known.index.isin(df.id).any(): raise ValueError(f"'{at}' says of none of the {count_of(len(df), 'patch')} which slide it is from: leave it out")
         if len(df) and len(unknown)==len(df):
-            raise ValueError(f"'{at}' knows the slide of none of the {len(df):,} patches: its first id is {known.index[0] if len(known) else 'missing'!r}, the first patch {df.id.iloc[0]!r}")
-        if len(unknown): self.notes.append(f'{Path(at).name} does not know the slide of {len(unknown):,} of {len(df):,} patches, the first is {unknown.iloc[0]}')
+            raise ValueError(f"'{at}' knows the slide of none of the {count_of(len(df), 'patch')}: its first id is {known.index[0] if len(known) else 'missing'!r}, the first patch {df.id.iloc[0]!r}")
+        if len(unknown): self.notes.append(f'{Path(at).name} does not know the slide of {len(unknown):,} of {count_of(len(df), "patch")}, the first is {unknown.iloc[0]}')
         return make_table(df.id, df.label, wsi.values)
 
 class KaggleFolder(Labelled):
@@ -330,9 +330,9 @@ def _read_split(self:PcamH5, split):
     "The table of one split; labels are read whole, images not at all"
     x,y = open_h5(self._file(split,'x'), 'x', (96,96,3)),open_h5(self._file(split,'y'), 'y', (1,1,1))
     meta,n = self._file(split,'meta','.csv'),len(x)
-    if len(y)!=n: raise ValueError(f"{n:,} images and {len(y):,} labels in the split '{split}' of '{self.path}'. Fetch both files again")
+    if len(y)!=n: raise ValueError(f"{count_of(n, 'image')} and {count_of(len(y), 'label')} in the split '{split}' of '{self.path}'. Fetch both files again")
     wsi = known_slides(read_csv(meta, ['wsi'], 'It should be the meta file of PCam').wsi) if is_file(meta) else None
-    if wsi is not None and len(wsi)!=n: raise ValueError(f"'{meta}' has {len(wsi):,} rows for {n:,} images. Fetch it again")
+    if wsi is not None and len(wsi)!=n: raise ValueError(f"'{meta}' has {count_of(len(wsi), 'row')} for {count_of(n, 'image')}. Fetch it again")
     return make_table([f'{split}_{i:06d}' for i in range(n)], y[:,0,0,0].astype(int), wsi, split=split)
 
 @patch

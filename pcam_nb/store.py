@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['PATCH_BYTES', 'FITS', 'LARGE', 'read_array', 'save_array', 'fill_array', 'check_info', 'check_table', 'Store',
-           'is_store', 'to_size', 'BadData', 'sized', 'size_note', 'reserve', 'replace_store', 'pack', 'compact',
-           'open_store', 'images_of', 'chunks']
+           'units_of', 'is_store', 'to_size', 'BadData', 'sized', 'size_note', 'reserve', 'replace_store', 'pack',
+           'compact', 'open_store', 'images_of', 'chunks']
 
 # %% ../nbs/04_store.ipynb #1176b6a3
 import errno, io, os, shutil
@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np, pandas as pd
 from PIL import Image
-from .core import is_file, is_folder, only_one, patch_bar, read_json, reading, SIZE, sweep, tidy, write_bytes, write_csv, write_file, write_json
+from .core import count_of, is_file, is_folder, only_one, patch_bar, read_json, reading, SIZE, sweep, tidy, write_bytes, write_csv, write_file, write_json
 from .image import image_files, named_files
 from .source import class_folders, ImageFolder, ImageList, in_chunks, open_source
 
@@ -64,7 +64,7 @@ def check_table(table, n):
     "Raise `ValueError`, with a short reason, unless `table` describes `n` patches"
     missing = [o for o in ('id','label','slide') if o not in table]
     if missing: raise ValueError(f"table.csv lacks the column {', '.join(missing)}")
-    if len(table)!=n: raise ValueError(f'{n:,} patches, {len(table):,} rows')
+    if len(table)!=n: raise ValueError(f'{count_of(n, "patch")}, {count_of(len(table), "row")}')
     odd = table.label[~table.label.isin([0,1]) & table.label.notna()]
     if len(odd): raise ValueError(f'table.csv: the label {odd.iloc[0]} is not 0 or 1')
     if table.id.duplicated().any(): raise ValueError(f'table.csv: the id {table.id[table.id.duplicated()].iloc[0]} comes twice')
@@ -91,7 +91,7 @@ class Store:
 
     def __len__(self): return len(self.patches)
     def __getitem__(self, i): return self.patches[i]
-    def __repr__(self): return f'Store({str(self.path)!r}): {len(self):,} patches'
+    def __repr__(self): return f'Store({str(self.path)!r}): {count_of(len(self), "patch")}'
 
     @property
     def fingerprint(self):
@@ -102,6 +102,14 @@ class Store:
     def skipped(self):
         "What could not be packed: `id`, `file`, `reason`"
         return pd.read_csv(self.path/'skipped.csv', dtype=str, keep_default_na=False)
+
+# %% ../nbs/04_store.ipynb #702e7154
+def units_of(
+    table:pd.DataFrame, # One row a patch: slide, and patient where the data set has it
+)->pd.Series:           # Called patient or slide; missing where neither is known
+    "The patient of each patch or, where that is unknown, its slide: what is whole in one split, and resampled as a whole"
+    patient = table.get('patient', pd.Series(pd.NA, table.index)).astype('string').str.strip().replace('', pd.NA)
+    return table.slide if patient.isna().all() else patient.fillna('slide '+table.slide.astype('string')).rename('patient')
 
 # %% ../nbs/04_store.ipynb #fcb4a272
 def is_store(path):
@@ -176,7 +184,7 @@ def _pack_all(source, file, fit, workers, progress):
 def reserve(file, n):
     "Make the array `file` for `n` patches with all its room on the disk; raises `OSError` if there is too little"
     free = shutil.disk_usage(file.parent).free
-    if free < n*PATCH_BYTES+2**20: raise OSError(errno.ENOSPC, f"No room for {n:,} patches in '{file.parent.parent}': "
+    if free < n*PATCH_BYTES+2**20: raise OSError(errno.ENOSPC, f"No room for {count_of(n, 'patch')} in '{file.parent.parent}': "
         f"{n*PATCH_BYTES/1e9:.2f} GB needed, {free/1e9:.2f} GB free. Free some, or choose another folder for the store")
     np.lib.format.open_memmap(file, 'w+', np.uint8, (n,SIZE,SIZE,3)).flush()
     with open(file, 'r+b') as f:
@@ -273,7 +281,7 @@ def images_of(what):
         whole = not image_files(path)[0] and ((path/'test').is_dir() or class_folders(path)) or [*path.glob('camelyonpatch_*'), *path.glob('pcam/camelyonpatch_*')]
         return open_source(path, 'test') if whole else ImageFolder(path)
     folders = [o for o in found if o.is_dir()]
-    if folders: raise ValueError(f"'{folders[0]}' is a folder among {len(found):,} files. Give one folder, or files")
+    if folders: raise ValueError(f"'{folders[0]}' is a folder among {count_of(len(found), 'file')}. Give one folder, or files")
     return ImageList(found)
 
 # %% ../nbs/04_store.ipynb #b1991e4e

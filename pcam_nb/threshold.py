@@ -14,6 +14,7 @@ from scipy.special import logit, xlogy
 from scipy.stats import beta, binom, norm
 from .calibration import proportion_interval
 from .clustered import clustered_proportion, unit_numbers
+from .core import count_of
 from .metrics import check_scores
 from .page import Plot
 
@@ -81,7 +82,7 @@ def operating_points(
 )->pd.DataFrame:           # One row a target: target, threshold, bound
     "Thresholds for the target sensitivities that can be demonstrated; if there is none, for the largest one that can, from `LEAST` up"
     y,p = np.asarray(y),np.asarray(p, np.float64)
-    if not np.isfinite(p).all(): raise ValueError(f'{(~np.isfinite(p)).sum():,} scores are not numbers')
+    if not np.isfinite(p).all(): raise ValueError(f'{count_of((~np.isfinite(p)).sum(), "score")} are not numbers')
     slides = None if slides is None else np.asarray(slides, object)[y==1]
     rows = [(o,*target_threshold(p[y==1], o, confidence, slides)) for o in targets]
     kept = [(o,h,bound) for o,h,bound,met in rows if met]
@@ -160,7 +161,7 @@ def rule_out_rate(
 ): # 0–1
     "Fraction of the negatives that score below every positive: what could be ruled out while all positives are found, in hindsight"
     y,score = np.asarray(y),np.asarray(score)
-    if y.min()==y.max(): raise ValueError(f'All {len(y):,} slides have the label {y[0]}')
+    if y.min()==y.max(): raise ValueError(f'All {count_of(len(y), "slide")} have the label {y[0]}')
     return float(np.mean(score[y==0]<score[y==1].min()))
 
 # %% ../nbs/22_threshold.ipynb #afbaa1fc

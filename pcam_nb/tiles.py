@@ -18,7 +18,7 @@ from zlib import crc32
 import numpy as np, pandas as pd
 from scipy import sparse
 from .annotation import parse_classes
-from .core import check_ranges, MOST_SEED, need, SIZE, UM_PER_PX
+from .core import check_ranges, count_of, MOST_SEED, need, SIZE, UM_PER_PX
 from .explore import sharpness
 from .outlines import annotation_file, area_of, centre_boxes, COUNTED, slide_outlines, tumour_area, window_labels
 from .page import Plot
@@ -87,7 +87,7 @@ def check_on_tissue(scan, area, wanted):
     y,x = scan.to_slide(row*scan.stride+SIZE/2, col*scan.stride+SIZE/2)
     inside = shapely_of(area).contains_xy(area, x, y)
     n,there = int(inside.sum()),int((inside & wanted).sum())
-    if n>=10 and there<.1*n: raise ValueError(f'its tumour lies on glass: only {there:,} of {n:,} windows in it have tissue. The outlines are of another slide, or counted from another corner (--counted)')
+    if n>=10 and there<.1*n: raise ValueError(f'its tumour lies on glass: only {there:,} of {count_of(n, "window")} in it have tissue. The outlines are of another slide, or counted from another corner (--counted)')
     return n,there
 
 def shapely_of(area):

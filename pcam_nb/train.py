@@ -17,7 +17,7 @@ from fastcore.basics import patch
 from scipy.optimize import minimize_scalar
 from tqdm.auto import tqdm
 from .copies import store_fingerprints
-from .core import as_device, only_one, patch_bar, processes
+from .core import as_device, count_of, only_one, patch_bar, processes
 from .data import Augment, CLASSES, patch_dls, split
 from .distill import Distill, WithUnlabelled
 from .encoder import Start
@@ -30,7 +30,7 @@ from .ood import CALIBRATE, FIT, fit_statistics, patch_statistics, to_bytes
 from .recipe import first_lr, first_model, Recipe, recipe_start, recipe_stats
 from .resume import as_begun, read_checkpoint, start_run, train_on
 from .run import FILES, Run, RunConfig, RunData, UNKNOWN_SLIDES, whole_recipe
-from .store import chunks, Store
+from .store import chunks, Store, units_of
 
 with warnings.catch_warnings():
     warnings.simplefilter('ignore', FutureWarning) # fastai scripts a layer as it is imported
@@ -51,9 +51,9 @@ def run_config(
 ): # As in config.json
     "What prediction and people need to know of a run"
     tr,va = splits
-    known = store.table.slide.notna().all()
+    units = units_of(store.table)
     data = RunData(fingerprint=store.fingerprint, source=_printable(store.info['source']), train=len(tr), valid=len(va),
-                   slides='whole in one split' if known else UNKNOWN_SLIDES)
+                   slides=UNKNOWN_SLIDES if units.isna().any() else 'whole in one split'+(', and so are patients' if units.name=='patient' else ''))
     return RunConfig(arch=arch, mean=stats[0], std=stats[1], classes=CLASSES, data=data, recipe=asdict(recipe), versions=_versions())
 
 def _printable(text):
@@ -166,7 +166,7 @@ def _seen(recipe, table, rows):
     for name in ('init','distill'):
         found[name] = ids.isin(Run.of(recipe[name]).trained.id).to_numpy() if recipe.get(name) else np.zeros(len(ids), bool)
         if n:=int(found[name].sum()):
-            warnings.warn(f"{n:,} of {len(ids):,} validation patches are among those that '{recipe[name]}' was trained on: validation metrics will be optimistically biased. "
+            warnings.warn(f"{n:,} of {count_of(len(ids), 'validation patch')} are among those that '{recipe[name]}' was trained on: validation metrics will be optimistically biased. "
                           'Take its --seed and data, so that the same patches are held out', stacklevel=2)
     return found['init']
 
@@ -319,7 +319,7 @@ def check_moments(opt):
 def _load_state(learn, run, recipe, state):
     "Give a Learner the weights and the optimiser of a checkpoint; raises `ValueError` if they are another network's"
     learn.create_opt()
-    if len(state['history'])>recipe.epochs: raise ValueError(f"'{run/'checkpoint.pt'}' has seen {len(state['history'])} epochs; {recipe.epochs} are asked for")
+    if len(state['history'])>recipe.epochs: raise ValueError(f"'{run/'checkpoint.pt'}' has seen {count_of(len(state['history']), 'epoch', 'epochs')}; {recipe.epochs} are asked for")
     try:
         learn.model.load_state_dict(state['model'])
         learn.opt.load_state_dict(state['opt'])

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
-from .core import CENTRE, need, SIZE
+from .core import CENTRE, count_of, need, SIZE
 from .image import open_image, read_image, SUFFIXES, what_it_is
 from .jobs import Lost, Worker
 from .store import to_size
@@ -111,7 +111,7 @@ def _check_directory(file):
     if zip64 or length>MOST_FILES*2**11: raise ValueError(_too_many(f'more than {MOST_FILES}'))
     file.seek(0)
 
-def _too_many(files): return f'The zip holds {files} files. At most {MOST_FILES} at a time'
+def _too_many(files): return f'The zip holds {count_of(files, "file")}. At most {MOST_FILES} at a time'
 
 def _check_entries(entries):
     "Raise `ValueError` unless the entries of a zip may be read"
@@ -127,7 +127,7 @@ def batch_entries(
     read=read_patch, # Makes a patch of the bytes of an image
 ):
     "Yield name and patch, or the reason why it can't be read, of all `files`, zips opened; raises `ValueError` for too many, for none, and for several that can't be read within the limits"
-    if len(files)>MOST_FILES: raise ValueError(f'{len(files):,} files. At most {MOST_FILES} at a time')
+    if len(files)>MOST_FILES: raise ValueError(f'{count_of(len(files), "file")}. At most {MOST_FILES} at a time')
     n = lost = 0
     for name,file in files:
         zipped = Path(name).suffix.lower()=='.zip'

@@ -6,7 +6,7 @@
 __all__ = ['AGAIN', 'FILES', 'View', 'add_view', 'zip_folder']
 
 # %% ../nbs/44_viewer.ipynb #37927e63
-import asyncio, json, zipfile
+import asyncio, json, os, zipfile
 from pathlib import Path
 from string import ascii_uppercase
 from typing import Annotated
@@ -15,7 +15,7 @@ import numpy as np, pandas as pd
 from fastcore.basics import patch
 from .core import csv_fault, read_json, reading, SIZE, write_file
 from .image import open_image
-from .overview import READING, RESEARCH, summary_table
+from .overview import compared_text, READING, RESEARCH, summary_table
 from .ood import REASONS
 from .scan import CELL
 from .slide_files import check_summary
@@ -30,12 +30,16 @@ class View:
         folder:str|Path,     # With summary.json, heatmap.tif and the others
         slide:str|Path=None, # Scanner file or image
         missing:str='The slide is not at hand: magnification ends at the overview', # What to say without it
-    ): self.folder,self.slide,self.missing = Path(folder),Path(slide) if slide else None,missing
+    ): self.folder,self.slide,self.missing,self._known = Path(folder),Path(slide) if slide else None,missing,(None,None)
 
     @property
     def summary(self):
-        "What summary.json holds; raises `ValueError` for what is no summary"
-        return check_summary(read_json(self.folder/'summary.json', AGAIN), self.folder/'summary.json')
+        "What summary.json holds, read again when it has changed; raises `ValueError` for what is no summary"
+        file = self.folder/'summary.json'
+        stat = os.stat(file)
+        stamp,known = (stat.st_ino, stat.st_size, stat.st_mtime_ns),self._known # Another thread may exchange it
+        if known[0]!=stamp: self._known = known = stamp,check_summary(read_json(file, AGAIN), file)
+        return known[1]
 
     def probabilities(self):
         "The windows' probabilities, float32 rows×cols, NaN where nothing was scored"
@@ -69,12 +73,20 @@ def overview_box(self:View, grid):
     return [left, top, left+CELL*fx*w, top+CELL*fy*h]
 
 @patch
-def rows(self:View, name):
-    "The rows of a table of the folder, as JSON holds them; None without the file"
-    if not (self.folder/name).is_file(): return None
+def rows(self:View,
+    name:str,     # Of a CSV file in the folder
+    *numbers:str, # Columns that hold a number in each row
+):
+    "The rows of a table of the folder, as JSON holds them; None without the file. Raises `ValueError` for a damaged one"
+    file = self.folder/name
+    if not file.is_file(): return None
     try:
-        with reading(self.folder/name): table = pd.read_csv(self.folder/name, keep_default_na=False, na_values=['','nan'])
-    except (pd.errors.EmptyDataError, pd.errors.ParserError, UnicodeDecodeError) as e: raise ValueError(f"'{self.folder/name}' is damaged ({csv_fault(e)}). {AGAIN}") from None
+        with reading(file): table = pd.read_csv(file, keep_default_na=False, na_values=['','nan'], index_col=False)
+    except (pd.errors.EmptyDataError, pd.errors.ParserError, UnicodeDecodeError) as e: raise ValueError(f"'{file}' is damaged ({csv_fault(e)}). {AGAIN}") from None
+    for o in numbers:
+        values = pd.to_numeric(table[o], errors='coerce') if o in table else pd.Series([np.nan])
+        if not (abs(values)<1e9).all(): raise ValueError(f"'{file}' is damaged ({o} is {'not a number in each row' if o in table else 'missing'}). {AGAIN}")
+        table[o] = values
     return json.loads(table.to_json(orient='records'))
 
 # %% ../nbs/44_viewer.ipynb #7cb607a7
@@ -88,12 +100,12 @@ def about(self:View,
     box = self.overview_box(grid)
     edge = box or [0, 0, grid['x']+grid['dx']*grid['cols'], grid['y']+grid['dy']*grid['rows']]
     size = [tiles['width'],tiles['height']] if tiles else [round(o) for o in edge[2:]]
-    places = [dict(o, letter=ascii_uppercase[i%26], says=REASONS.get(o.get('reason'), '')) for i,o in enumerate(self.rows('places.csv') or [])]
-    unusual = self.rows('unusual.csv')
+    places = [dict(o, letter=ascii_uppercase[i%26], says=REASONS.get(o.get('reason'), '')) for i,o in enumerate(self.rows('places.csv', 'x', 'y', 'probability') or [])]
+    unusual = self.rows('unusual.csv', 'x', 'y', 'width', 'height')
     return dict(name=s['slide'], size=size, mpp=s['slide_um_per_px'], stride=s['job']['stride'], window_mm2=s['job']['stride']**2*s['um_per_px'][0]*s['um_per_px'][1]/1e6, grid=grid, overview=box,
                 tiles=tiles and {k:tiles[k] for k in ('levels','least')}, missing='' if tiles else why or self.missing, threshold=s['threshold'], band=s.get('band'), places=places,
-                unusual=unusual and [dict(o, says=REASONS.get(o['reason'], '')) for o in unusual], looked_at=s.get('looked_at'), origin=s.get('origin', [0,0]),
-                notes=[o for k in ('resolution_note','unlike_note') if (o:=s.get(k))], reading=list(READING), research=RESEARCH, metastasis=s.get('metastasis', ''),
+                unusual=unusual and [dict(o, says=REASONS.get(o.get('reason'), '')) for o in unusual], compared=compared_text(s), origin=s.get('origin') or [0,0],
+                notes=[o for k in ('resolution_note','unlike_note') if (o:=s.get(k))], reading=list(READING), research=RESEARCH, metastasis=s.get('metastasis') or '',
                 table=summary_table(s).reset_index().to_numpy().tolist())
 
 # %% ../nbs/44_viewer.ipynb #ea25c387

@@ -1,5 +1,5 @@
 // The page of pcam_app. It asks the interface that programs ask; every answer belongs to this tab's session.
-import {$, make, fixed, short, save, wait, asking} from './tools.js'
+import {$, make, fixed, short, save, wait, countOf, asking} from './tools.js'
 import {Viewer} from './viewer.js'
 
 let run = null
@@ -75,6 +75,8 @@ function thresholdControl(name, changed) {
   return () => value
 }
 
+// Which model has answered, where there are several
+const by = seen => run.runs.length > 1 && seen.model ? [make('p', {class: 'hint by', text: `By ${seen.model}`})] : []
 // What is said of one patch
 function verdict(seen, threshold) {
   const p = seen.probability, tumour = p >= threshold, {low, high} = run.band
@@ -84,7 +86,7 @@ function verdict(seen, threshold) {
   return make('div', {class: `verdict${tumour ? ' tumour' : ''}`},
     make('p', {class: 'call'}, make('strong', {text: tumour ? 'Tumour in the centre' : 'No tumour in the centre'}), ` ${tumour ? 'at or above' : 'below'} the threshold ${short(threshold)}`),
     make('p', {class: 'big', text: percent(p)}), make('p', {text: `probability of tumour in the centre${varies}`}), scale(p, threshold), refer,
-    make('p', {class: seen.unusual ? 'refer' : null, id: 'compared', text: seen.compared}))
+    make('p', {class: seen.unusual ? 'refer' : null, id: 'compared', text: seen.compared}), ...by(seen))
 }
 function scale(p, threshold) {
   const {low} = run.band, high = Math.max(low, run.band.high), at = v => 10 + 480 * v, inside = v => at(Math.min(Math.max(v, .1), .9))
@@ -245,7 +247,7 @@ class Slide extends Asking {
     if (job.state === 'waiting') return job.ahead ? `Waiting: ${job.ahead} before it` : 'Waiting for its turn'
     if (job.windows === null) return 'Looking for tissue …'
     if (job.done >= job.windows) return 'Finding regions …'
-    return `${job.done.toLocaleString('en')} of ${job.windows.toLocaleString('en')} windows · about ${duration(job.seconds_left)} left`
+    return `${job.done.toLocaleString('en')} of ${countOf(job.windows, 'window')} · about ${duration(job.seconds_left)} left`
   }
   progress(text, done = null, total = null) {
     $('slide-hint').hidden = true
@@ -340,7 +342,7 @@ class Batch extends Asking {
     const t = this.threshold(), rows = [...this.seen.patches], bad = this.seen.left_out
     const by = {high: o => -o.probability, low: o => o.probability, near: o => Math.abs(o.probability - t)}[$('order').value]
     rows.sort((a, b) => by ? by(a) - by(b) : a.id < b.id ? -1 : a.id > b.id ? 1 : 0)
-    $('batch-state').textContent = `${rows.length.toLocaleString('en')} patches, ${rows.filter(o => o.probability >= t).length.toLocaleString('en')} of them called tumour at ${short(t)}.`
+    $('batch-state').textContent = `${countOf(rows.length, 'patch', 'patches')}, ${rows.filter(o => o.probability >= t).length.toLocaleString('en')} of them called tumour at ${short(t)}.${run.runs.length > 1 ? ` By ${this.seen.model}` : ''}`
     $('left-out').replaceChildren(...bad.length ? [make('p', {text: `${bad.length} left out:`}), make('ul', {}, ...bad.slice(0, 50).map(o => make('li', {text: `${o.id}: ${o.reason}`})))] : [])
     $('histogram').replaceChildren(...rows.length ? [histogram(rows.map(o => o.probability), t)] : [])
     $('rows').tBodies[0].replaceChildren(...rows.map(o => make('tr', {'aria-selected': o.id === this.chosen},

@@ -16,6 +16,7 @@ export function make(name, attributes = {}, ...children) {
 export const fixed = (p, n = 3) => p.toFixed(n)
 export const short = t => String(Number(t.toPrecision(4)))
 export const whole = n => Math.round(n).toLocaleString('en')
+export const countOf = (n, what, many = `${what}s`) => `${n.toLocaleString('en')} ${n === 1 ? what : many}`
 export const wait = ms => new Promise(done => setTimeout(done, ms))
 
 export function save(blob, name) {

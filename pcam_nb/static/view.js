@@ -1,5 +1,5 @@
 // The page of pcam_view: a worklist, and one slide of it. The address after # says which slide, and which place of it
-import {$, make, fixed, asking, wait} from './tools.js'
+import {$, make, fixed, countOf, asking, wait} from './tools.js'
 import {Viewer} from './viewer.js'
 
 let rows = [], viewer = null, name = null, review = null, saving = Promise.resolve(), pending = null, dirty = false
@@ -16,7 +16,7 @@ function listed() {
 }
 function list() {
   const shown = listed()
-  $('count').textContent = `${shown.length} of ${rows.length} slides, ${rows.filter(o => o.done).length} done`
+  $('count').textContent = `${shown.length} of ${countOf(rows.length, 'slide')}, ${rows.filter(o => o.done).length} done`
   $('slides').tBodies[0].replaceChildren(...shown.map(row))
 }
 function row(o) {

@@ -80,7 +80,7 @@ export class Viewer {
     this.measuring = button('Measure', 'm', () => this.take('measure'), {'aria-pressed': 'false'})
     this.drawing = button('Draw a region', 'd', () => this.take('draw'), {'aria-pressed': 'false'})
     this.kind = make('select', {'aria-label': 'What is drawn'}, ...Object.entries(MARKS).map(([k, [text]]) => make('option', {value: k, text})))
-    const unusual = about.unusual ? ` (${about.unusual.length} of ${about.looked_at} compared)` : ' (not known)'
+    const unusual = about.unusual ? ` (${about.unusual.length} found)` : ' (not known)'
     this.box.replaceChildren(make('div', {class: 'viewer'},
       make('div', {class: 'viewer-main'}, this.panel, this.said, this.told),
       make('div', {class: 'viewer-side'},
@@ -88,7 +88,7 @@ export class Viewer {
         make('fieldset', {}, make('legend', {text: 'Shown'}), check('h', 'Heatmap', 'heat'), this.opacity, make('p', {class: 'key'}, '0 ', make('span', {class: 'ramp'}), ' 1, probability of tumour'),
           check('r', 'Regions from the threshold on', 'regions'), check('p', 'Suspicious patches', 'places'),
           check('b', about.band ? `Indeterminate band, ${fixed(about.band[0], 2)}–${fixed(about.band[1], 2)}: refer to a pathologist` : 'Indeterminate band (the run has none)', 'band'),
-          check('u', `Unlike the training patches${unusual}`, 'unusual')),
+          check('u', `Unlike the training patches${unusual}`, 'unusual'), make('p', {class: 'hint', id: 'viewer-compared', text: about.compared})),
         make('fieldset', {}, make('legend', {text: 'Threshold'}), make('label', {for: 'viewer-threshold', text: 'From this probability on a window is called tumour'}), this.slider, this.number,
           button(`As it was read: ${short(about.threshold)}`, '', () => this.rethink(about.threshold))),
         make('section', {}, make('h2', {text: 'Regions'}), this.counted, make('div', {class: 'scroll tall', tabindex: '0', role: 'region', 'aria-label': 'Regions'}, make('table', {class: 'regions'},

@@ -52,20 +52,23 @@ def choose_precision(
     if fast and device.type=='cpu' and model is not None and processes()[1]==1: fast = gains_by_bf16(model)
     return 'bf16' if fast else 'fp32'
 
+_gains = {} # Of networks by what they are made of: a second training of one process computes as the first did
+
 def gains_by_bf16(
     model:nn.Module, # On a CPU
     n:int=8,         # Patches a step
 )->bool:
-    "Does a training step take at least a tenth less processor time in bfloat16? Depthwise convolutions are slower in it on some processors"
+    "Does a training step take at least a tenth less processor time in bfloat16? Depthwise convolutions are slower in it on some processors. Measured once for each network"
+    if (key:=repr(model)) in _gains: return _gains[key]
     net,x = deepcopy(model).train(),torch.randn(n, 3, SIZE, SIZE, generator=torch.Generator().manual_seed(0)).contiguous(memory_format=torch.channels_last)
     took = {False:[], True:[]}
     with torch.random.fork_rng(devices=[]):
-        for _ in range(3):
+        for _ in range(5):
             for bf16 in took:
                 start = process_time()
                 with torch.autocast('cpu', torch.bfloat16, enabled=bf16): net(x).float().sum().backward()
                 took[bf16].append(process_time()-start)
-    return min(took[True])<.9*min(took[False])
+    return _gains.setdefault(key, min(took[True])<.9*min(took[False]))
 
 def cast_training(
     model:nn.Module,

@@ -5,6 +5,7 @@ from pathlib import Path
 
 warnings.simplefilter('ignore') # fastai's own, about torch
 import numpy as np, pandas as pd, torch
+from torch.utils.flop_counter import FlopCounterMode
 from pcam_nb.sample import make_sample
 
 HERE = Path(__file__).parent
@@ -75,6 +76,30 @@ def table(rates, against):
         rows.append({'':name, 'patches/s':f'{np.median(r):,.0f}', 'smallest–largest':f'{min(r):,.0f}–{max(r):,.0f}',
                      'ratio':ratio, 'to':ref if ratio else ''})
     return rows
+
+
+def peak(dtype, device='cpu', seconds=1.):
+    "The largest rate at which this machine computes a convolution in a number format, FLOP/s: of 3×3 filters on three shapes, each for `seconds`"
+    best = 0
+    for channels,side in ((64,46),(128,22),(256,24)):
+        conv = torch.nn.Conv2d(channels, channels, 3, bias=False).to(device, dtype, memory_format=torch.channels_last).eval()
+        x = torch.randn(32, channels, side, side).to(device, dtype, memory_format=torch.channels_last)
+        flop = 2*32*(side-2)**2*channels**2*9
+        with torch.inference_mode():
+            for _ in range(3): conv(x)
+            until = time.perf_counter()+seconds
+            while time.perf_counter()<until:
+                start = time.perf_counter()
+                conv(x)
+                if device=='cuda': torch.cuda.synchronize()
+                best = max(best, flop/(time.perf_counter()-start))
+    return best
+
+
+def flops(f):
+    "Floating-point operations of convolutions and products in a call of `f`"
+    with FlopCounterMode(display=False) as counter: f()
+    return counter.get_total_flops()
 
 
 def markdown(rows):

@@ -2,7 +2,7 @@
 
 python bench/infer.py [--data KAGGLE_FOLDER] [--run pcam-small] [--device cuda]
 """
-from common import arguments, finish, interleaved, kaggle_folder, table
+from common import arguments, finish, flops, interleaved, kaggle_folder, peak, table
 from peers import Files, fastai_dls
 import numpy as np, pandas as pd, torch
 from fastai.vision.all import Learner
@@ -74,12 +74,15 @@ def main():
     top = f'{args.arch}, batches in memory'
     runs = {top:network(exact, x), **{f'folder, {k}':each(o) for k,o in predictors.items()}, 'folder, default, 8-way averaging':each(pred, 8),
             'stock fastai, 2 workers':stock(path, exact), 'a loop over files':one_by_one(path, exact)}
+    with torch.inference_mode(): operations = flops(lambda: exact.model(torch.randn(8, 3, 96, 96, device=exact.device)))/8
+    peaks = {o:peak(o, args.device) for o in (torch.float32,torch.bfloat16)}
     rates = interleaved(runs, args.repeats, args.device)
     ratio = lambda a, b: float(np.median(np.divide(rates[a], rates[b])))
     eight,base = ratio('folder, default', 'folder, default, 8-way averaging'),'folder, float32, as it was trained'
     print(f'8-way averaging takes {eight:.2f} times as long as one look')
-    rows = [dict(o, **{'to float32':f"{ratio(o[''], base):.2f}"}) for o in table(rates, top)]
-    finish('infer', args, rows, more=[changes(predictors, store)], rates=rates, eight=eight)
+    share = lambda name: '' if 'int8' in name else f"{np.median(rates[name])*operations*(8 if '8-way' in name else 1)/max(peaks.values()):.0%}"
+    rows = [dict(o, **{'to float32':f"{ratio(o[''], base):.2f}", 'of the peak':share(o[''])}) for o in table(rates, top)]
+    finish('infer', args, rows, more=[changes(predictors, store)], rates=rates, eight=eight, peaks={str(k):v for k,v in peaks.items()}, operations=operations)
 
 
 if __name__=='__main__': main()

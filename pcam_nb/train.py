@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['run_config', 'split_table', 'SeedEpoch', 'SaveRun', 'plain', 'epoch_line', 'fit_temperature', 'kept_chance', 'train',
-           'finish_run', 'store_statistics', 'recipe_callbacks', 'check_moments']
+           'finish_run', 'store_statistics', 'recipe_callbacks', 'check_moments', 'taught_by']
 
 # %% ../nbs/16_train.ipynb #a38a4b3e
 import importlib.metadata, io, platform, random, time, warnings
@@ -82,8 +82,8 @@ class SeedEpoch(Callback):
 class SaveRun(Callback):
     "Write weights, history and checkpoint into the run folder after each epoch; stop early where asked to"
     order = 70
-    def __init__(self, run, patience=0, history=(), bar=None, tell=None):
-        self.run,self.patience,self.history,self.bar,self.tell,self.diverged = run,patience,list(history),bar,tell,False
+    def __init__(self, run, patience=0, history=(), bar=None, tell=None, taught_by=None):
+        self.run,self.patience,self.history,self.bar,self.tell,self.taught_by,self.diverged = run,patience,list(history),bar,tell,taught_by or {},False
 
     def before_train(self):
         "Begin the clock and the losses of an epoch"
@@ -135,7 +135,7 @@ def save(self:SaveRun):
     if self.best==row['epoch']: self.run.write(weights=st.save({k:v.contiguous() for k,v in model.state_dict().items()}), metrics=row)
     self.run.write(history=self.history)
     average = self.learn.average_weights.average.state_dict() if hasattr(self.learn, 'average_weights') else None
-    state = dict(model=bare(self.learn.model).state_dict(), average=average, opt=self.opt.state_dict(), history=self.history)
+    state = dict(model=bare(self.learn.model).state_dict(), average=average, opt=self.opt.state_dict(), history=self.history, taught_by=self.taught_by)
     torch.save(plain(state), data:=io.BytesIO()) # To a file, torch's own error doesn't say that the disk is full
     self.run.write(checkpoint=data.getbuffer())
     if self.tell: self.tell(epoch_line(self.history, self.n_epoch))
@@ -316,9 +316,18 @@ def check_moments(opt):
         for k,v in o.items():
             if not isinstance(v, torch.Tensor) or v.shape not in (p.shape,torch.Size()) or (k!='step' and v.shape!=p.shape) or not v.isfinite().all(): raise ValueError(k)
 
+def taught_by(recipe):
+    "What tells the teacher and the unlabelled patches of a recipe from others, by the names of its fields"
+    teacher = dict(distill=Run.of(recipe.distill).sha256) if recipe.distill else {}
+    return teacher | (dict(unlabelled=Store(recipe.unlabelled).fingerprint) if recipe.unlabelled else {})
+
 def _load_state(learn, run, recipe, state):
     "Give a Learner the weights and the optimiser of a checkpoint; raises `ValueError` if they are another network's"
     learn.create_opt()
+    was = state.get('taught_by')
+    was = was if isinstance(was, dict) else {} # An older checkpoint doesn't say it
+    for k,v in taught_by(recipe).items():
+        if was.get(k, v)!=v: raise ValueError(f"'{getattr(recipe, k)}' is another than '{run}' has learnt from until now. Train in another folder")
     if len(state['history'])>recipe.epochs: raise ValueError(f"'{run/'checkpoint.pt'}' has seen {count_of(len(state['history']), 'epoch', 'epochs')}; {recipe.epochs} are asked for")
     try:
         learn.model.load_state_dict(state['model'])
@@ -342,7 +351,7 @@ def _fit(learn, run, recipe, state, progress, stats):
         "Lines stay where the bar doesn't, as in a file"
         run.log(line)
         if progress: bar.write(line)
-    save = SaveRun(run, recipe.patience, history, bar, tell)
+    save = SaveRun(run, recipe.patience, history, bar, tell, taught_by(recipe))
     if history and recipe.patience and history[-1]['epoch']-save.best>=recipe.patience: return
     with bar, learn.no_bar(), learn.no_logging():
         learn.fit_one_cycle(recipe.epochs, learn.rates(), wd=recipe.wd, start_epoch=len(history), cbs=save)

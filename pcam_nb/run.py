@@ -219,7 +219,9 @@ class Run:
 
     def file(self, part):
         "The file with this `part`; raises `FileNotFoundError` if there is none, `NotADirectoryError` if the run is itself a file"
-        if not self.has(part) and is_file(self): raise NotADirectoryError(f"'{self}' is a file. Name the folder of the run, '{self.path.parent}'")
+        if not self.has(part) and is_file(self):
+            what = "an exported network. Name the run that it was exported from" if self.path.suffix=='.onnx' else f"a file. Name the folder of the run, '{self.path.parent}'"
+            raise NotADirectoryError(f"'{self}' is {what}")
         if not self.has(part): raise FileNotFoundError(f"No {FILES[part]} in '{self}'. {_HINTS.get(part, AGAIN)}")
         return self/FILES[part]
 

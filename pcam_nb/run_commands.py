@@ -56,9 +56,10 @@ def pcam_export(
     Example: pcam_export run --out model.onnx"""
     from pcam_nb.export import export_onnx
     from pcam_nb.infer import Predictor
+    from pcam_nb.run import Run
     check_writable(out, file='model.onnx')
     if int8 and not data: raise ValueError('8-bit numbers are chosen and judged on the patches that the run was trained on: give them with --data')
-    predictor = Predictor.load(run, 'cpu', 'fp32')
+    predictor = Predictor.load(Run.of(run), 'cpu', 'fp32')
     if not int8: return say(f'Exported {run}: {export_onnx(predictor, out)}')
     from pcam_nb.int8 import export_int8
     found = export_int8(predictor, store_for(data, out, store, 'train', None, None, False, False, 'model.onnx'), out)

@@ -230,6 +230,21 @@ def pinch(visit, zoom, grows):
     visit.page.wait_for_timeout(400)
 
 
+def check_outlines(page, trials=20):
+    "Regions of random heatmaps, of which many touch at corners or have holes that do, as the browser finds them and as shapely does"
+    rng = np.random.default_rng(0)
+    for _ in range(trials):
+        rows,cols = rng.integers(2, 24, 2)
+        p = rng.random((rows, cols)).round(3)
+        found = page.evaluate("async ([p, rows, cols]) => (await import('/static/regions.js')).findRegions(p, rows, cols, .4).found.map(o => o.rings)", [p.ravel().tolist(), int(rows), int(cols)])
+        labels,n = ndimage.label(p>=.4)
+        wanted = [shapely.coverage_union_all(shapely.box(x, y, x+1, y+1)) for y,x in (np.argwhere(labels==i+1).T for i in range(n))]
+        polygons = [shapely.Polygon(o[0], o[1:]) for o in found]
+        assert len(polygons)==n and all(o.is_valid for o in polygons), 'an outline touches itself'
+        assert {shapely.to_wkb(shapely.normalize(o.simplify(0))) for o in polygons}=={shapely.to_wkb(shapely.normalize(o.simplify(0))) for o in wanted}, 'outlines differ'
+    print(f'ok outlines of {trials} random heatmaps', flush=True)
+
+
 def use_tools(visit, truth):
     "Measure by mouse and by keys, draw, correct, export"
     page,mpp = visit.page,truth.summary['slide_um_per_px']
@@ -360,6 +375,7 @@ def main():
                 if theme=='light' or size is PHONE: # Each once wide, once by fingers
                     use_layers(visit, truth)
                     use_zoom(visit, truth)
+                    check_outlines(visit.page)
                     features = use_tools(visit, truth)
                     use_review(visit, out, names[0], features)
                     use_link(visit, truth)

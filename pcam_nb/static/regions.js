@@ -37,7 +37,7 @@ function trace(labels, rows, cols) {
       seen.add(((r * (cols + 1) + c) << 2) | d)
       r += STEP[d][0]
       c += STEP[d][1]
-      const to = [(d + 1) % 4, d, (d + 3) % 4].find(o => isEdge(r, c, o, label)) // Around the same cell first
+      const to = [(d + 3) % 4, d, (d + 1) % 4].find(o => isEdge(r, c, o, label)) // Where cells touch at a corner, from one to the other: so no ring touches itself
       if (to !== d) ring.push([c, r])
       d = to
     } while (r !== r0 || c !== c0 || d !== d0)

@@ -4,7 +4,8 @@
 
 # %% auto #0
 __all__ = ['TIFF', 'NOT_A_SLIDE', 'CELL', 'READ', 'TILE', 'SATURATION', 'WAYS', 'to_srgb', 'PlainFile', 'ScannerFile', 'is_tiled',
-           'open_file', 'area_weights', 'area_mean', 'Scan', 'bend', 'pen_mask', 'tissue_mask', 'show_tissue']
+           'open_file', 'area_weights', 'area_mean', 'Scan', 'bend', 'glass_density', 'pen_mask', 'tissue_mask',
+           'show_tissue']
 
 # %% ../nbs/32_scan.ipynb #e1484601
 import io, math, os
@@ -342,14 +343,23 @@ def bend(
         np.minimum(best[1], np.maximum(np.maximum(apart(-2), apart(2)), short), out=best[1])
     return best
 
+def glass_density(
+    colours:np.ndarray, # h×w×3, 0–255: overview of a scan
+)->float:
+    "Optical density of the slide's own glass, 0–0.15: the median of what has no colour; .02 where there is next to nothing of it"
+    few = colours[::4,::4] if min(colours.shape[:2])>=64 else colours
+    plain = few[few.max(2)-few.min(2)<SATURATION*few.max(2)]
+    return float(np.clip(np.median(-np.log10((plain+1)/256)), 0, .15)) if len(plain)>.01*few.shape[0]*few.shape[1] else .02
+
 def pen_mask(
     colours:np.ndarray, # h×w×3, 0–255: overview of a scan with squares of 8 px
     stained:np.ndarray, # bool, h×w: what isn't glass
+    glass:float=.02,    # From glass_density, of the whole overview
 )->np.ndarray:          # bool, h×w
     "Where there is the ink of a pen: its colour and 23 µm around, or colour without texture and 31 µm around"
     near = lambda x, n: ndimage.uniform_filter(x.astype(np.float32), n)
     short,long = bend(colours.mean(2))
-    smooth = stained & ((short<.7) | (long<1.7)) & (-np.log10((colours+1)/256).mean(2)>.06)
+    smooth = stained & ((short<.7) | (long<1.7)) & (-np.log10((colours+1)/256).mean(2)>max(.06, glass+.035)) # A rim of tissue on dark glass is smooth, too
     smooth &= near(smooth, 5)>.25*near(stained, 5)
     smooth = ndimage.binary_dilation(smooth, mask=smooth | (stained & (long<5)), iterations=10) # To its rim, as far as that is smooth
     coloured = near(ink_colour(colours), 3)>.3 # Three cells of nine
@@ -361,12 +371,13 @@ def tissue_mask(
 )->np.ndarray:          # bool, h×w
     "Where there is tissue: stained, and not with ink"
     out,rows,around = np.empty(colours.shape[:2], bool),256,32 # At once, it would take as much memory again and again as the colours do
+    glass = glass_density(colours)
     for i in range(0, len(colours), rows):
         skip = min(i, around)
         part = colours[i-skip:i+rows+around]
         top = part.max(2)
         stained = ndimage.gaussian_filter((top-part.min(2))/np.maximum(top, 1), 1)>=threshold
-        out[i:i+rows] = (stained & ~pen_mask(part, stained))[skip:skip+rows]
+        out[i:i+rows] = (stained & ~pen_mask(part, stained, glass))[skip:skip+rows]
     return out
 
 def show_tissue(scan, colours, mask):

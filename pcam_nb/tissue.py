@@ -13,7 +13,7 @@ from scipy import ndimage
 from .core import CENTRE, need, SIZE
 from .explore import BLURRED
 from .page import Plot
-from .scan import CELL, pen_mask, SATURATION, tissue_mask
+from .scan import CELL, glass_density, pen_mask, SATURATION, tissue_mask
 from .threads import one_blas_thread
 
 # %% ../nbs/32_tissue.ipynb #2147f635
@@ -85,11 +85,12 @@ def ink_cells(
     "Cells with ink of a pen"
     if mask is not None: return (saturation(colours)>=SATURATION) & ~mask
     out,rows,around = np.zeros(colours.shape[:2], bool),256,32 # At once, it would take much memory
+    glass = glass_density(colours)
     for i in range(0, len(colours), rows):
         skip = min(i, around)
         part = colours[i-skip:i+rows+around]
         stained = saturation(part)>=SATURATION
-        out[i:i+rows] = (pen_mask(part, stained) & stained)[skip:skip+rows]
+        out[i:i+rows] = (pen_mask(part, stained, glass) & stained)[skip:skip+rows]
     return out
 
 def window_flags(

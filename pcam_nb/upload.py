@@ -111,7 +111,7 @@ def _check_directory(file):
     if zip64 or length>MOST_FILES*2**11: raise ValueError(_too_many(f'more than {MOST_FILES}'))
     file.seek(0)
 
-def _too_many(files): return f'The zip holds {count_of(files, "file")}. At most {MOST_FILES} at a time'
+def _too_many(files): return f'The zip holds {files} files. At most {MOST_FILES} at a time'
 
 def _check_entries(entries):
     "Raise `ValueError` unless the entries of a zip may be read"

@@ -41,14 +41,14 @@ def once(
 # %% ../nbs/00_threads.ipynb #c05678ce
 @cache
 def pools():
-    "The pools of threads of the libraries that are loaded"
+    "The pools of threads of the libraries that were loaded when it was first called"
     return ThreadpoolController()
 
 def share_cores(
     n:int, # Threads
 ):
     "Have this thread's OpenMP loops take `n` threads from now on"
-    pools().limit(limits=n, user_api='openmp')
+    ThreadpoolController().limit(limits=n, user_api='openmp') # Of what is loaded by now: torch may have come since
 
 class OneBlasThread:
     "Within it, in whatever threads, products of matrices take one thread each"

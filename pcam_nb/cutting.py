@@ -20,7 +20,7 @@ from .outlines import annotation_file, SUFFIXES
 from .page import data_uri, html_page, show_rows
 from .slide_files import list_slides
 from .store import compact, is_store, read_array, replace_store, reserve, save_array, Store
-from .tiles import choose, cut_slide, hard_windows, score_windows, slide_name, survey, Tiling
+from .tiles import choose, cut_slide, hard_windows, score_windows, slide_name, survey, Tiling, UNANNOTATED
 from .tissue import out_of_focus
 
 # %% ../nbs/36_cutting.ipynb #0268448b
@@ -164,12 +164,20 @@ def contact_sheet(
     return parts
 
 # %% ../nbs/36_cutting.ipynb #9ad6f438
-def check_outlines(files, annotations, how, tell=print):
-    "The slides that are cut; raises `ValueError` for slides without outlines, unless it is told what they are"
+def check_outlines(
+    files,       # Of slides
+    annotations, # Folder of outlines, or None
+    how,         # Tiling
+    tell=print,  # Called with each note
+    choices=UNANNOTATED[1:], # What --unannotated may say
+):               # Files of slides
+    "The slides that are cut; raises `ValueError` for slides without outlines, unless it is told what they are, and for a folder without outlines of any"
     if annotations and not is_folder(annotations): raise FileNotFoundError(f"There is no folder '{annotations}' of annotations")
     lack = [o for o in files if not (annotations and annotation_file(o, annotations))]
+    if annotations and files and len(lack)==len(files):
+        raise ValueError(f"No file in '{annotations}' has outlines of any of {count_of(len(files), 'slide')}: it should be called as its slide is, for example {slide_name(files[0])}.geojson")
     if lack and how.unannotated=='ask':
-        raise ValueError(f"{len(lack):,} of {count_of(len(files), 'slide')} have no outlines{f' in {str(annotations)!r}' if annotations else ''}, such as {lack[0].name}: say what they are with --unannotated normal, unlabelled or skip")
+        raise ValueError(f"{len(lack):,} of {count_of(len(files), 'slide')} have no outlines{f' in {str(annotations)!r}' if annotations else ''}, such as {lack[0].name}: say what they are with --unannotated {', '.join(choices[:-1])} or {choices[-1]}")
     names = {slide_name(o) for o in files}
     inside = sorted(Path(annotations).iterdir()) if annotations else []
     lost = [o.name for o in inside if o.suffix.lower() in SUFFIXES and o.stem not in names]

@@ -19,7 +19,7 @@ def pcam_tiles(
     unannotated:str='ask', # What slides without outlines are: normal, unlabelled, skip, or ask (an error)
     classes:str='',        # What names of classes mean: NAME=KIND with commas between, with a kind of tumour, normal, exclusion, tissue or ignore; * is every other name
     counted:str='auto',    # Where outlines are counted from: bounds (as QuPath), slide (as ASAP), or auto (by the kind of file)
-    outside:str='normal',  # What lies outside of all outlines: normal, or nothing (patches without tumour only from outlines of the kind normal)
+    outside:str='auto',    # What lies outside of all outlines: normal, nothing (patches without tumour only from outlines of the kind normal), or auto (normal, but nothing for corrections of pcam_view)
     table:str='',          # CSV file with a column slide and others, such as patient, centre or scanner; patients are kept whole in training and validation
     hard:str='',           # Folder of a run: the places where it is most wrong are added
     per_slide:int=1000,    # Largest number of patches of each class and slide

@@ -37,6 +37,7 @@ def evaluate_slide(heat, annotations, how, least=LEAST_MM2):
     shapely,notes = need('shapely', 'slide'),[]
     file = annotation_file(heat.path, annotations) if annotations else None
     table = slide_outlines(heat, file, how.classes, how.counted, notes.append) if file else None
+    if file and table.attrs.get('partial'): notes.append(f'{file.name}: it holds corrections only, but what is outside of them counts as free of tumour')
     area,mpp = tumour_area(table) if file else shapely.Polygon(),heat.mpp[::-1]
     places = detections(heat, heat.p)
     if file and not (out:=area_of(table, 'exclusion')).is_empty: places = places[~shapely.contains_xy(out, places.x, places.y)]
@@ -137,7 +138,7 @@ def evaluate_slides(
     if unannotated not in ('normal','skip','ask'): raise ValueError(f'unannotated is {unannotated!r}: choose normal, skip or ask')
     if Path(out).resolve()==Path(folder).resolve() or any(Path(out).glob('*/summary.json')): raise ValueError(f"'{out}' holds what pcam_slide wrote, slides.csv included. Choose another folder with --out")
     heats,how = heatmaps(folder),Tiling(unannotated=unannotated, classes=classes, counted=counted)
-    kept = {o.name for o in check_outlines([o.path for o in heats.values()], annotations, how, tell)}
+    kept = {o.name for o in check_outlines([o.path for o in heats.values()], annotations, how, tell, ('normal','skip'))}
     heats = {k:o for k,o in heats.items() if o.path.name in kept}
     columns = read_categories(table, list(heats)) if table else None
     found = {k:evaluate_slide(o, annotations, how, least_mm2) for k,o in heats.items()}

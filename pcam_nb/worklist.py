@@ -12,7 +12,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from fastcore.basics import patch
-from .annotation import write_geojson
+from .annotation import CORRECTIONS, write_geojson
 from .core import is_file, only_one, read_json, sweep, write_json
 from .image import open_image
 from .viewer import View
@@ -88,7 +88,7 @@ def check_feature(o):
     if not isinstance(name, str) or len(name)>100 or not all(isinstance(meta.get(k, ''), str) and len(meta.get(k, ''))<40 for k in ('window','threshold')): raise ValueError('the name of a region should be a short text')
     if o['geometry'].get('type')!='Polygon' or not isinstance(rings, list) or not rings: raise ValueError('a region should be a polygon')
     return dict(type='Feature', geometry=dict(type='Polygon', coordinates=[check_ring(r) for r in rings]),
-                properties=dict(objectType='annotation', name=name, classification=dict(name=kind, color=CLASSES[kind]), metadata={k:meta.get(k, '') for k in ('window','threshold')}))
+                properties=dict(objectType='annotation', name=name, classification=dict(name=kind, color=CLASSES[kind]), metadata={k:meta.get(k, '') for k in ('window','threshold')}|CORRECTIONS))
 
 def check_review(what):
     "A review with what is known of it and no more; raises `ValueError` that says what is wrong"

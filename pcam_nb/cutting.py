@@ -124,14 +124,14 @@ def _hard_of(predictor, file, name, folder, how):
 # %% ../nbs/36_cutting.ipynb #64080890
 def tile_table(
     names:list,   # Of the slides
-    parts:list,   # Of each, the windows that were cut: x, y, label, kind, quality
+    parts:list,   # Of each, the windows that were cut: x, y, label, kind, quality, tissue
     sharp:list,   # Of each, their sharpness
     columns=None, # What slide_columns returned
 )->pd.DataFrame:  # One row a patch: id, label, slide, x, y, kind, quality, sharpness, and the columns of the slides
     "The table of a store"
     rows = []
     for name,part,s in zip(names, parts, sharp):
-        quality = np.where((part.quality=='') & out_of_focus(s), 'out of focus', part.quality)
+        quality = np.where((part.quality=='') & out_of_focus(s, part.tissue), 'out of focus', part.quality)
         ids = [f'{name}_{x:.0f}_{y:.0f}' for x,y in zip(part.x, part.y)]
         rows.append(pd.DataFrame(dict(id=ids, label=part.label.astype('Int64').mask(part.label<0), slide=name, x=part.x, y=part.y, kind=part.kind, quality=quality, sharpness=s.round(3))))
     table = pd.concat(rows, ignore_index=True)

@@ -25,7 +25,7 @@ from .page import Plot
 from .scan import CELL, Scan
 from .slide_files import check_parts
 from .store import save_array
-from .tissue import find_tissue, window_flags, windows_with_tissue
+from .tissue import find_tissue, window_flags, window_fraction, windows_with_tissue
 
 # %% ../nbs/34_tiles.ipynb #3a61ed40
 UNANNOTATED = ('ask','normal','unlabelled','skip')
@@ -101,7 +101,7 @@ def survey(
     slide:Path,           # Its file
     annotations,          # Folder of outlines, or None
     how:Tiling,
-):                        # DataFrame of windows: row, col, x, y (px of the slide), label (1, 0, -1 unlabelled), far (from tumour), deep (their middle is tumour), quality; and what is told of the slide, with an overview
+):                        # DataFrame of windows: row, col, x, y (px of the slide), label (1, 0, -1 unlabelled), far (from tumour), deep (their middle is tumour), quality, tissue (fraction of the centre); and what is told of the slide, with an overview
     "All windows of a slide that may be cut; raises `ValueError` with a reason"
     check_parts(slide)
     scan,notes = open_slide(slide, how),[]
@@ -116,7 +116,7 @@ def survey(
     if table is None: label,far,deep = np.full(len(row), 0 if how.unannotated=='normal' else -1, np.int8),np.ones(len(row), bool),np.zeros(len(row), bool)
     else: label,far,deep = _labelled(scan, row, col, wanted, table, how)
     top,left = scan.to_slide(row*how.stride, col*how.stride)
-    found = pd.DataFrame(dict(row=row, col=col, x=left.round(1), y=top.round(1), label=label, far=far, deep=deep, quality=window_flags(colours, mask, row, col, how.stride, how.tissue=='saturation')))
+    found = pd.DataFrame(dict(row=row, col=col, x=left.round(1), y=top.round(1), label=label, far=far, deep=deep, quality=window_flags(colours, mask, row, col, how.stride, how.tissue=='saturation'), tissue=window_fraction(mask, row, col, how.stride)))
     found = found[(label>=0) | (table is None)]
     if how.quality=='exclude': found = found[found.quality=='']
     about = dict(slide=slide_name(slide), outlines=file.name if file else '', tissue_mm2=round(float(mask.sum())*CELL**2*math.prod(scan.um)/1e6, 2),

@@ -44,6 +44,7 @@ export class Viewer {
     this.scale()
     this.say(this.map.getCenter())
     this.map.on('moveend', () => this.map && this.moved(this.where()))
+    if (document.activeElement === document.body) this.panel.focus({preventScroll: true}) // So that keys work at once
     this.box.dataset.ready = 'yes'
     return this
   }

@@ -201,15 +201,15 @@ def show_froc(
     ax.legend(fontsize=8)
     return fig
 
-def _with_interval(v, low, high, why='no interval below three slides of each class', digits='.3f'):
+def _with_interval(v, low, high, why='no interval below 3 slides of a class', digits='.3f'):
     "A value with its interval, or why there is none"
     if not np.isfinite(v): return f'– ({why})'
     return f'{v:{digits}} ({low:{digits}} to {high:{digits}})' if np.isfinite([low,high]).all() else f'{v:{digits}} ({why})'
 
 def _no_kappa(stages):
     "Why kappa, or its interval, is missing"
-    if not np.isfinite(stages['kappa']): return 'no kappa: all patients have one and the same stage'
-    return 'no interval below three patients' if stages['patients']<FEWEST else 'no interval: resamples of the patients are too alike'
+    if not np.isfinite(stages['kappa']): return 'no kappa: all patients have one stage'
+    return 'no interval below 3 patients' if stages['patients']<FEWEST else 'no interval: resamples are too alike'
 
 SCORES = dict(largest_probability='largest probability', score='mean of the five largest')
 
@@ -217,7 +217,7 @@ def metric_lines(metrics):
     "The metrics as rows: name, value with its 95 % interval"
     rows = [(f'Slide AUC by the {SCORES.get(k, k)}', _with_interval(o['auc'], o['low'], o['high'])) for k,o in (metrics['auc'] or {}).items()]
     froc_,stages,right = [metrics[o] for o in ('froc','stages','categories')]
-    if 'score' in froc_: rows.append((f"FROC score, {count_of(froc_['tumours'], 'tumour')} on {count_of(froc_['slides'], 'slide')}", _with_interval(froc_['score'], froc_['low'], froc_['high'], 'no interval below three slides with tumour')))
+    if 'score' in froc_: rows.append((f"FROC score, {count_of(froc_['tumours'], 'tumour')} on {count_of(froc_['slides'], 'slide')}", _with_interval(froc_['score'], froc_['low'], froc_['high'], 'no interval below 3 slides with tumour')))
     if stages: rows.append((f"Kappa of the pN stage, {count_of(stages['patients'], 'patient')}", _with_interval(*[stages[k] for k in ('kappa','low','high')], _no_kappa(stages))))
     return [*rows, ('Slides of the right category', _with_interval(*right.values(), digits='.1%')), ('Slides without a class by pcam_slide', f"{metrics['not_named']:,} of {metrics['slides']:,}")]
 

@@ -187,6 +187,10 @@ def use_batch(visit, predictor, files, tmp):
     page.get_by_role('button', name=f'Look at {files[p.argmax()].stem}', exact=True).click() # With its attribution
     expect(page.locator('#batch-one-said .big')).to_have_text(percent(float(p.max())))
     expect(page.locator('#batch-one-views img')).to_have_count(2)
+    last = page.locator('#rows tbody tr').last # A click anywhere in a row shows its patch
+    last.locator('td').nth(3).click()
+    expect(page.locator('#batch-one-name')).to_have_text(files[p.argmin()].stem)
+    expect(page.locator('#batch-one-said .big')).to_have_text(percent(float(p.min())))
 
 
 def read_about(visit):

@@ -111,6 +111,15 @@ def use_list(visit, names):
     page.wait_for_function("() => [...document.querySelectorAll('#slides img')].slice(0, 3).every(o => o.naturalWidth > 0)")
     page.get_by_role('link', name=f'{names[0]}.tif').click()
     page.locator('#viewer[data-ready]').wait_for()
+    box = page.locator('[data-layer=heat]') # Keys work before anything is clicked
+    expect(box).to_be_checked()
+    page.keyboard.press('h')
+    expect(box).not_to_be_checked()
+    page.keyboard.press('h')
+    for part in ('td:first-child','td:nth-child(4)'): # A click anywhere in a row opens its slide
+        page.locator('#back').click()
+        page.locator(f'#slides tr[data-name="{names[0]}"] {part}').click()
+        page.locator('#viewer[data-ready]').wait_for()
 
 
 def use_places(visit, truth):

@@ -100,6 +100,7 @@ def read_found(report):
     file = Path(report)/'metrics.json'
     if not is_file(file): raise FileNotFoundError(f"No metrics.json in '{report}'. pcam_evaluate makes one")
     found = read_json(file, 'Evaluate the run again', 2**26, nan=True)
+    if isinstance(found, dict) and {'slides','froc'}<=set(found): raise ValueError(f"'{report}' is a report of slides, which pcam_slide_eval made. Take one of patches, by pcam_evaluate")
     kinds = dict(run=str, data=str, note=str, unit=str, target_basis=str, warnings=list, points=list, intervals=dict, reasons=dict, effective=dict) | dict.fromkeys(SHOWN, (int,float))
     found |= {k:float('nan') for k in ('precision','npv') if k in found and found[k] is None} # Of nothing
     odd = [k for k,kind in kinds.items() if not isinstance(found.get(k), kind)]

@@ -259,7 +259,7 @@ def pcam_predict(
     from pcam_nb.infer import Predictor, write_submission
     from pcam_nb.store import images_of, Store
     predictor,source = Predictor.load(run, device, precision, backend),images_of(images)
-    say(f'Model: {predictor.identity}'+('; it knows synthetic tissue only' if predictor.run and predictor.run.synthetic else ''))
+    say(f'Model: {predictor.described}')
     for o in getattr(source, 'notes', ()): say(f'Note: {o}')
     check = predictor.check(len(source))
     if isinstance(source, Store): table,skipped = source.table[['id']].assign(probability=predictor.predict_store(source, tta=tta, seen=check)),source.skipped
@@ -293,6 +293,7 @@ def pcam_slide(
     check_writable(out)
     from pcam_nb.image import named_files
     from pcam_nb.slide import read_slides
+    from pcam_nb.slide_files import is_patch
     slides = named_files([slides] if isinstance(slides, (str,Path)) else slides)
     alone = len(slides)==1 and not Path(slides[0]).is_dir()
     done,failed = read_slides(run, slides, out, device, say=lambda o: print(o, flush=True), report=lambda o: alone or print(o, flush=True),
@@ -300,8 +301,8 @@ def pcam_slide(
     from pcam_nb.core import processes
     if processes()[1]>1: return 0 # What started them would end the others; failed.csv tells
     if alone and len(failed): raise ValueError(f'{failed.slide[0]}: {failed.reason[0]}')
-    if len(failed) and not done: raise ValueError(f'None of {count_of(len(failed), "slide")} could be read')
-    say(f"Pages: {Path(out)/Path(slides[0]).stem/'slide.html' if alone else Path(out)/'*'/'slide.html'}")
+    if len(failed) and not done: raise ValueError(f'None of {count_of(len(failed), "slide")} could be read'+('. They are as small as patches, which pcam_predict takes' if is_patch(failed.slide[0]) else ''))
+    say(f"Page: {Path(out)/Path(done[0]['slide']).stem/'slide.html'}" if len(done)==1 else f'Pages: slide.html of each slide, in {out}')
     if len(failed): print(f"{len(failed)} of {count_of(len(failed)+len(done), 'slide')} could not be read: see {Path(out)/'failed.csv'}")
     return len(failed)
 

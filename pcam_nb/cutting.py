@@ -20,7 +20,7 @@ from .outlines import annotation_file, SUFFIXES
 from .page import data_uri, html_page, show_rows
 from .slide_files import list_slides
 from .store import compact, is_store, read_array, replace_store, reserve, save_array, Store
-from .tiles import choose, cut_slide, hard_windows, score_windows, slide_name, survey, Tiling
+from .tiles import choose, cut_slide, hard_windows, score_windows, slide_name, survey, Tiling, UNANNOTATED
 from .tissue import out_of_focus
 
 # %% ../nbs/36_cutting.ipynb #0268448b
@@ -124,14 +124,14 @@ def _hard_of(predictor, file, name, folder, how):
 # %% ../nbs/36_cutting.ipynb #64080890
 def tile_table(
     names:list,   # Of the slides
-    parts:list,   # Of each, the windows that were cut: x, y, label, kind, quality
+    parts:list,   # Of each, the windows that were cut: x, y, label, kind, quality, tissue
     sharp:list,   # Of each, their sharpness
     columns=None, # What slide_columns returned
 )->pd.DataFrame:  # One row a patch: id, label, slide, x, y, kind, quality, sharpness, and the columns of the slides
     "The table of a store"
     rows = []
     for name,part,s in zip(names, parts, sharp):
-        quality = np.where((part.quality=='') & out_of_focus(s), 'out of focus', part.quality)
+        quality = np.where((part.quality=='') & out_of_focus(s, part.tissue), 'out of focus', part.quality)
         ids = [f'{name}_{x:.0f}_{y:.0f}' for x,y in zip(part.x, part.y)]
         rows.append(pd.DataFrame(dict(id=ids, label=part.label.astype('Int64').mask(part.label<0), slide=name, x=part.x, y=part.y, kind=part.kind, quality=quality, sharpness=s.round(3))))
     table = pd.concat(rows, ignore_index=True)
@@ -164,12 +164,20 @@ def contact_sheet(
     return parts
 
 # %% ../nbs/36_cutting.ipynb #9ad6f438
-def check_outlines(files, annotations, how, tell=print):
-    "The slides that are cut; raises `ValueError` for slides without outlines, unless it is told what they are"
+def check_outlines(
+    files,       # Of slides
+    annotations, # Folder of outlines, or None
+    how,         # Tiling
+    tell=print,  # Called with each note
+    choices=UNANNOTATED[1:], # What --unannotated may say
+):               # Files of slides
+    "The slides that are cut; raises `ValueError` for slides without outlines, unless it is told what they are, and for a folder without outlines of any"
     if annotations and not is_folder(annotations): raise FileNotFoundError(f"There is no folder '{annotations}' of annotations")
     lack = [o for o in files if not (annotations and annotation_file(o, annotations))]
+    if annotations and files and len(lack)==len(files):
+        raise ValueError(f"No file in '{annotations}' has outlines of any of {count_of(len(files), 'slide')}: it should be called as its slide is, for example {slide_name(files[0])}.geojson")
     if lack and how.unannotated=='ask':
-        raise ValueError(f"{len(lack):,} of {count_of(len(files), 'slide')} have no outlines{f' in {str(annotations)!r}' if annotations else ''}, such as {lack[0].name}: say what they are with --unannotated normal, unlabelled or skip")
+        raise ValueError(f"{len(lack):,} of {count_of(len(files), 'slide')} have no outlines{f' in {str(annotations)!r}' if annotations else ''}, such as {lack[0].name}: say what they are with --unannotated {', '.join(choices[:-1])} or {choices[-1]}")
     names = {slide_name(o) for o in files}
     inside = sorted(Path(annotations).iterdir()) if annotations else []
     lost = [o.name for o in inside if o.suffix.lower() in SUFFIXES and o.stem not in names]

@@ -82,6 +82,11 @@ class Predictor:
         "Which network this is, for whatever it says; see `Run.identity`"
         return self.run.identity if self.run else f"{self.config.name or arch_text(self.config.arch)} {self.config.version}".strip()
 
+    @property
+    def described(self):
+        "The `identity`, and whether it knows synthetic tissue only, in words"
+        return self.identity+('; it knows synthetic tissue only' if self.run and self.run.synthetic else '')
+
     def check(self, total, most=LOOKS):
         "A `Check`, which looks at `most` of `total` patches as they are predicted"
         return Check(self.statistics, total, most)

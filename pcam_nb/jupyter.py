@@ -10,7 +10,7 @@ import html, json, math
 from pathlib import Path
 
 from PIL import Image
-from .annotation import write_geojson
+from .annotation import CORRECTIONS, write_geojson
 from .core import count_of, need, read_json
 from .overview import compared_text, heat_image, RESEARCH
 from .scan import PlainFile, Scan
@@ -74,7 +74,7 @@ class ShownSlide:
         close = lambda r: r if r[0]==r[-1] else [*r, r[0]] # jupyter-islide keeps them open
         kind = lambda o: label if (label:=o['properties'].get('label', '')) and not label.startswith('Region ') else 'Tumor'
         return [dict(type='Feature', geometry=dict(type='Polygon', coordinates=[close(r) for r in o['geometry']['coordinates']]),
-                     properties=dict(objectType='annotation', name=o['properties'].get('label') or f'Drawn {i+1}', classification=dict(name=kind(o)))) for i,o in enumerate(there)]
+                     properties=dict(objectType='annotation', name=o['properties'].get('label') or f'Drawn {i+1}', classification=dict(name=kind(o)), metadata=dict(CORRECTIONS))) for i,o in enumerate(there)]
 
     def save(self, path):
         "Write `corrections` as GeoJSON"

@@ -100,16 +100,16 @@ def zoomable(
 
 # %% ../nbs/35_overview.ipynb #2937c68f
 RESEARCH = 'For research use only. A heatmap shows where to look; it is not a diagnosis.'
-READING = ('A probability says how sure the network is that the centre of a window, a square of 32 px or about 31 µm, holds tumour. It was calibrated on validation patches: of windows like those with '
-           '0.8, about eight in ten hold tumour. On another tissue, stain or scanner it may be too high or too low.',
+READING = ('A probability says how sure the network is that the centre of a window, a square of 32 px or about 31 µm, holds tumour. It was calibrated on validation patches: of validation patches with about '
+           '0.8, eight in ten hold tumour. On another tissue, stain or scanner it may be too high or too low.',
            'From the threshold on, a window is called tumour. Below it, there is “no tumour in the centre” for the network; this does not say that the tissue is normal.',
            'Do not trust it where windows are unlike the training patches, out of focus, folded or inked, where the resolution of the slide is wrong, in anything but lymph nodes stained with H&E, '
            'and for single tumour cells, which are smaller than a window.')
 
 # %% ../nbs/35_overview.ipynb #8b516ce6
-SUMMARY = dict(model='model', score='score: mean of the five largest probabilities', largest_probability='largest probability', threshold='operating point',
-               regions='regions from there on', tumour_mm2='their area, mm²', largest_diameter_mm='largest diameter, mm',
-               metastasis='which would be called', tissue_mm2='tissue, mm²', windows='windows scored', network='network', trained_on='trained on', resolution='resolution of the slide',
+SUMMARY = dict(model='model', score='score: mean of the five largest probabilities', largest_probability='largest probability', threshold='threshold: tumour from this probability on',
+               regions='regions of tumour', tumour_mm2='area of the regions, mm²', largest_diameter_mm='largest diameter of a region, mm',
+               metastasis='metastasis of this diameter', tissue_mm2='tissue, mm²', windows='windows scored', network='network', trained_on='trained on', resolution='resolution of the slide',
                read_at='read on', versions='versions', like_training='like the training patches')
 
 def compared_text(

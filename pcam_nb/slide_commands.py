@@ -19,7 +19,7 @@ def pcam_tiles(
     unannotated:str='ask', # What slides without outlines are: normal, unlabelled, skip, or ask (an error)
     classes:str='',        # What names of classes mean: NAME=KIND with commas between, with a kind of tumour, normal, exclusion, tissue or ignore; * is every other name
     counted:str='auto',    # Where outlines are counted from: bounds (as QuPath), slide (as ASAP), or auto (by the kind of file)
-    outside:str='normal',  # What lies outside of all outlines: normal, or nothing (patches without tumour only from outlines of the kind normal)
+    outside:str='auto',    # What lies outside of all outlines: normal, nothing (patches without tumour only from outlines of the kind normal), or auto (normal, but nothing for corrections of pcam_view)
     table:str='',          # CSV file with a column slide and others, such as patient, centre or scanner; patients are kept whole in training and validation
     hard:str='',           # Folder of a run: the places where it is most wrong are added
     per_slide:int=1000,    # Largest number of patches of each class and slide
@@ -29,8 +29,8 @@ def pcam_tiles(
     tissue:str='saturation', # Where tissue is: saturation, otsu, outlines (of the kind tissue), or a folder of masks or outlines
     quality:str='flag',    # Patches that are dense as folds, near ink, or out of focus: flag (in the column quality) or exclude
     stride:int=32,         # Distance between windows at the resolution of the patches, px, a multiple of 8, up to 4096
-    um:float=.972,         # Resolution of the patches, µm per px (with --hard: that of the run)
-    mpp:float=None,        # Resolution of the slides, µm per px (default: what the files say)
+    um:float=.972,         # Resolution to cut patches at, µm per px (default: PCam's; with --hard, that of the run)
+    mpp:float=None,        # Resolution that the slides were scanned at, µm per px, where their files don't say, or are wrong
     icc:bool=False,        # Take the colours of the slides to sRGB by the ICC profiles that they hold; --no-icc takes the pixels as they are
     seed:int=0,            # Seed; the same seed gives the same patches
     workers:int=None,      # Processes (default: one for each core)
@@ -77,5 +77,5 @@ def pcam_slide_eval(
     found = evaluate_slides(heatmaps, annotations or None, out, table or None, unannotated, classes, counted, model, least_mm2, folds, seed=seed, tell=lambda o: say(f'Note: {o}'))
     say(f"{count_of(found['slides'], 'slide')}, {found['with_tumour']:,} with tumour; 95 % intervals over {'patients' if found['stages'] else 'slides'}")
     for name,value in metric_lines(found): say(f'  {name:52}{value}')
-    for o in (found['auc_note'],found['froc'].get('note')): say(f'Note: {o}') if o else None
+    for o in (found['auc_note'],found['froc'].get('note'),found['not_named_note']): say(f'Note: {o}') if o else None
     say(f'Report: {out}/report.html')

@@ -25,7 +25,7 @@ from .page import Plot
 from .scan import CELL, Scan
 from .slide_files import check_parts
 from .store import save_array
-from .tissue import find_tissue, window_flags, windows_with_tissue
+from .tissue import find_tissue, window_flags, window_fraction, windows_with_tissue
 
 # %% ../nbs/34_tiles.ipynb #3a61ed40
 UNANNOTATED = ('ask','normal','unlabelled','skip')
@@ -45,7 +45,7 @@ class Tiling:
     icc:bool=False           # Take the colours to sRGB by the ICC profiles of the slides?
     classes:str=''           # What names of classes mean; see parse_classes
     counted:str='auto'       # Where outlines are counted from; see slide_outlines
-    outside:str='normal'     # What is outside of all outlines; see window_labels
+    outside:str='auto'       # What is outside of all outlines: 'normal', 'nothing' (see window_labels), or 'auto': normal, but nothing where they are corrections
     unannotated:str='ask'    # Slides without outlines: 'normal', 'unlabelled', 'skip', or 'ask', an error
     tissue:str='saturation'  # Where tissue is: 'saturation', 'otsu', 'outlines' (of the kind tissue), or a folder of masks or outlines
     quality:str='flag'       # Dense, inked and unsharp windows: 'flag' or 'exclude'
@@ -57,7 +57,7 @@ class Tiling:
 
     def __post_init__(self):
         parse_classes(self.classes)
-        for k,options in dict(unannotated=UNANNOTATED, quality=('flag','exclude'), outside=('normal','nothing'), counted=COUNTED).items():
+        for k,options in dict(unannotated=UNANNOTATED, quality=('flag','exclude'), outside=('auto','normal','nothing'), counted=COUNTED).items():
             if getattr(self, k) not in options: raise ValueError(f"{k} is {getattr(self, k)!r}: choose {', '.join(options)}")
         if self.tissue not in ('saturation','otsu','outlines') and not Path(self.tissue).is_dir(): raise ValueError(f"tissue is {self.tissue!r}: choose saturation, otsu, outlines, or a folder of masks or outlines")
         check_stride(self.stride)
@@ -101,12 +101,13 @@ def survey(
     slide:Path,           # Its file
     annotations,          # Folder of outlines, or None
     how:Tiling,
-):                        # DataFrame of windows: row, col, x, y (px of the slide), label (1, 0, -1 unlabelled), far (from tumour), deep (their middle is tumour), quality; and what is told of the slide, with an overview
+):                        # DataFrame of windows: row, col, x, y (px of the slide), label (1, 0, -1 unlabelled), far (from tumour), deep (their middle is tumour), quality, tissue (fraction of the centre); and what is told of the slide, with an overview
     "All windows of a slide that may be cut; raises `ValueError` with a reason"
     check_parts(slide)
     scan,notes = open_slide(slide, how),[]
     file = annotation_file(slide, annotations) if annotations else None
     table = slide_outlines(scan, file, how.classes, how.counted, notes.append) if file else None
+    if table is not None and table.attrs.get('partial') and how.outside=='auto': notes.append(f'{file.name}: it holds corrections only, so nothing is cut outside of them (--outside normal: no tumour is there)')
     colours = scan.overview(CELL)
     mask = find_tissue(scan, colours, how.tissue, tissue_area(scan, table, how))
     wanted = windows_with_tissue(mask, how.stride)
@@ -115,7 +116,7 @@ def survey(
     if table is None: label,far,deep = np.full(len(row), 0 if how.unannotated=='normal' else -1, np.int8),np.ones(len(row), bool),np.zeros(len(row), bool)
     else: label,far,deep = _labelled(scan, row, col, wanted, table, how)
     top,left = scan.to_slide(row*how.stride, col*how.stride)
-    found = pd.DataFrame(dict(row=row, col=col, x=left.round(1), y=top.round(1), label=label, far=far, deep=deep, quality=window_flags(colours, mask, row, col, how.stride, how.tissue=='saturation')))
+    found = pd.DataFrame(dict(row=row, col=col, x=left.round(1), y=top.round(1), label=label, far=far, deep=deep, quality=window_flags(colours, mask, row, col, how.stride, how.tissue=='saturation'), tissue=window_fraction(mask, row, col, how.stride)))
     found = found[(label>=0) | (table is None)]
     if how.quality=='exclude': found = found[found.quality=='']
     about = dict(slide=slide_name(slide), outlines=file.name if file else '', tissue_mm2=round(float(mask.sum())*CELL**2*math.prod(scan.um)/1e6, 2),
@@ -126,7 +127,8 @@ def _labelled(scan, row, col, wanted, table, how):
     "Labels of the windows of an annotated slide, -2 for those left out; which are far from tumour; and whose middle is tumour"
     area = tumour_area(table)
     check_on_tissue(scan, area, wanted)
-    label,boxes = window_labels(scan, row, col, table, how.outside),centre_boxes(scan, row, col)
+    outside = 'nothing' if how.outside=='auto' and table.attrs.get('partial') else how.outside.replace('auto', 'normal')
+    label,boxes = window_labels(scan, row, col, table, outside),centre_boxes(scan, row, col)
     shapely = shapely_of(area)
     far = ~shapely.dwithin(area, shapely.box(*boxes.T), how.apart*1000/min(scan.mpp))
     y,x = scan.to_slide(row*scan.stride+SIZE/2, col*scan.stride+SIZE/2)
@@ -176,7 +178,7 @@ def choose(
     mixed = lambda rows: [np.random.default_rng([how.seed, crc32(n.encode())]).permutation(o)[:how.per_slide].copy() for n,o in zip(names, rows)] # No more is kept of many slides
     pos,neg,bare = [mixed(of(k)) for k in (1,0,-1)]
     have = [np.array([len(o) for o in k]) for k in (pos,neg)]
-    if how.balance and have[0].sum():
+    if how.balance and all(o.sum() for o in have): # Of one class alone, as corrections may hold, all are taken
         have[1] = even_caps(have[1], round(how.balance*have[0].sum()))
         have[0] = even_caps(have[0], max(round(have[1].sum()/how.balance), 1))
     return [np.sort(np.r_[p[:a], n[:b], u[:how.per_slide]]).astype(int) for p,n,u,a,b in zip(pos, neg, bare, *have)]

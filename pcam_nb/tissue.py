@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['FOLD', 'QUALITIES', 'FLAG_COLOURS', 'windows_with_tissue', 'saturation', 'otsu_threshold', 'cells_in', 'find_tissue',
-           'dense_cells', 'ink_cells', 'window_flags', 'out_of_focus', 'listed_windows', 'window_sharpness',
-           'show_flags']
+           'dense_cells', 'ink_cells', 'window_fraction', 'window_flags', 'out_of_focus', 'listed_windows',
+           'window_sharpness', 'show_flags']
 
 # %% ../nbs/32_tissue.ipynb #a97abf39
 import numpy as np
@@ -93,6 +93,18 @@ def ink_cells(
         out[i:i+rows] = (pen_mask(part, stained, glass) & stained)[skip:skip+rows]
     return out
 
+def window_fraction(
+    cells:np.ndarray, # bool, cells of 8 px
+    row:np.ndarray,   # Of windows, N
+    col:np.ndarray,
+    stride:int=32,    # px from window to window
+    part=(CENTRE.start,CENTRE.stop), # Of each window, px from its corner; default: its centre
+)->np.ndarray:        # N, 0–1
+    "The fraction of a part of each window that cells cover"
+    sums,(a,b) = np.pad(cells, ((1,0),(1,0))).astype(np.int32).cumsum(0).cumsum(1),part
+    (t,l),(d,r) = [[(np.asarray(o)*stride+k)//CELL for o in (row,col)] for k in (a,b)]
+    return (sums[d,r]-sums[t,r]-sums[d,l]+sums[t,l])/((b-a)//CELL)**2
+
 def window_flags(
     colours:np.ndarray, # Overview with squares of 8 px
     mask:np.ndarray,    # Tissue, bool
@@ -103,18 +115,17 @@ def window_flags(
 )->np.ndarray:          # Text, N: '', 'dense' (half of the centre), or 'ink' (a tenth of the window)
     "What the overview says against windows"
     out = np.full(len(row), '', object)
-    for name,cells,(a,b),least in (('ink',ink_cells(colours, mask if plain else None),(0,SIZE),.1), ('dense',dense_cells(colours, mask),(CENTRE.start,CENTRE.stop),.5)):
-        sums = np.pad(cells, ((1,0),(1,0))).astype(np.int32).cumsum(0).cumsum(1)
-        (t,l),(d,r) = [[(np.asarray(o)*stride+k)//CELL for o in (row,col)] for k in (a,b)]
-        part = (sums[d,r]-sums[t,r]-sums[d,l]+sums[t,l])/((b-a)//CELL)**2
-        out[part>=least] = name
+    out[window_fraction(ink_cells(colours, mask if plain else None), row, col, stride, (0,SIZE))>=.1] = 'ink'
+    out[window_fraction(dense_cells(colours, mask), row, col, stride)>=.5] = 'dense'
     return out
 
 def out_of_focus(
     sharp:np.ndarray, # Sharpness of windows of one slide, N
+    tissue=None,      # Fraction of their centres that is tissue, N; default: not looked at
 )->np.ndarray:        # bool, N
-    "Which windows are less than a third as sharp as the median of their slide"
-    return sharp<BLURRED*np.median(sharp) if len(sharp) else np.zeros(0, bool)
+    "Which windows are less than a third as sharp as the median of their slide; not those whose centre is mostly glass, since sharpness is relative to the contrast, which the edge of the tissue has"
+    low = sharp<BLURRED*np.median(sharp) if len(sharp) else np.zeros(0, bool)
+    return low if tissue is None else low & (np.asarray(tissue)>=.5)
 
 def listed_windows(
     colours:np.ndarray, # Overview with squares of 8 px

@@ -345,8 +345,8 @@ class Batch extends Asking {
     $('batch-state').textContent = `${countOf(rows.length, 'patch', 'patches')}, ${rows.filter(o => o.probability >= t).length.toLocaleString('en')} of them called tumour at ${short(t)}.${run.runs.length > 1 ? ` By ${this.seen.model}` : ''}`
     $('left-out').replaceChildren(...bad.length ? [make('p', {text: `${bad.length} left out:`}), make('ul', {}, ...bad.slice(0, 50).map(o => make('li', {text: `${o.id}: ${o.reason}`})))] : [])
     $('histogram').replaceChildren(...rows.length ? [histogram(rows.map(o => o.probability), t)] : [])
-    $('rows').tBodies[0].replaceChildren(...rows.map(o => make('tr', {'aria-selected': o.id === this.chosen},
-      make('td', {}, make('button', {'aria-label': `Look at ${o.id}`, onclick: () => this.look(o)}, make('img', {src: o.image, alt: '', loading: 'lazy'}))), make('td', {text: o.id}), make('td', {text: fixed(o.probability, 4)}),
+    $('rows').tBodies[0].replaceChildren(...rows.map(o => make('tr', {'aria-selected': o.id === this.chosen, onclick: e => { if (e.target.closest('button') || !String(getSelection())) this.look(o) }},
+      make('td', {}, make('button', {'aria-label': `Look at ${o.id}`}, make('img', {src: o.image, alt: '', loading: 'lazy'}))), make('td', {text: o.id}), make('td', {text: fixed(o.probability, 4)}),
       make('td', {text: this.called(o, t)}), make('td', {text: refers(o.probability) ? 'refer to a pathologist' : ''}), make('td', {text: o.unusual ? `no: ${o.reason}` : o.unusual === null ? 'not known' : 'yes'}))))
     $('batch-found').hidden = false
     if (this.one) this.verdict()

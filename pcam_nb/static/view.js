@@ -10,7 +10,7 @@ const link = o => `#${new URLSearchParams(o)}`
 // The worklist
 function listed() {
   const find = $('find').value.trim().toLowerCase(), which = $('which').value, by = $('order').value
-  const kept = {all: () => true, open: o => !o.done, done: o => o.done, notes: o => o.notes || o.corrected, regions: o => o.regions > 0, warns: o => o.warns || o.error}[which]
+  const kept = {all: () => true, open: o => !o.done, done: o => o.done, notes: o => o.notes || o.corrected, regions: o => o.regions > 0, warns: o => o.error || Object.keys(o.warns).length}[which]
   const of = {score: o => -o.score, area: o => -o.tumour_mm2, regions: o => -o.regions, unusual: o => -o.unusual_windows, name: () => 0}[by]
   return rows.filter(o => kept(o) && `${o.name} ${o.slide || ''} ${o.notes || ''}`.toLowerCase().includes(find)).sort((a, b) => (of(a) || 0) - (of(b) || 0) || a.name.localeCompare(b.name, 'en', {numeric: true}))
 }
@@ -23,7 +23,8 @@ function row(o) {
   const number = (v, n) => make('td', {text: typeof v === 'number' ? n === undefined ? v.toLocaleString('en') : fixed(v, n) : '–'}), id = encodeURIComponent(o.name)
   const image = make('img', {loading: 'lazy', alt: '', src: `api/results/${id}/thumbnail`, onerror: e => e.target.removeAttribute('src')})
   if (o.error) return make('tr', {}, make('td'), make('td', {class: 'text', colspan: 7, text: `${o.name}: ${o.error}`}))
-  return make('tr', {class: o.done ? 'done' : null, 'data-name': o.name}, make('td', {}, image), make('td', {}, make('a', {href: link({slide: o.name}), text: o.slide || o.name}), ...o.warns ? [make('small', {text: 'with a warning: see its page'})] : []),
+  const go = e => { if (!e.target.closest('a') && !String(getSelection())) location.hash = link({slide: o.name}) }, warns = Object.entries(o.warns)
+  return make('tr', {class: o.done ? 'done' : null, 'data-name': o.name, onclick: go}, make('td', {}, image), make('td', {}, make('a', {href: link({slide: o.name}), text: o.slide || o.name}), ...warns.length ? [make('small', {text: warns.map(([k]) => k).join('; '), title: warns.map(([, v]) => v).join('\n')})] : []),
     number(o.score, 3), number(o.regions), number(o.tumour_mm2, 3), number(o.largest_diameter_mm, 2), make('td', {text: o.done ? 'done' : ''}), make('td', {class: 'text', text: `${o.notes}${o.corrected ? ` (${o.corrected} corrected)` : ''}`}))
 }
 
@@ -34,6 +35,7 @@ async function open(where) {
   name = id
   $('title').textContent = rows.find(o => o.name === id)?.slide || id
   document.title = `${$('title').textContent}: pcam_nb`
+  document.activeElement?.blur() // The slide is in focus once it is there
   $('list').hidden = true
   $('one').hidden = false
   $('back').hidden = $('previous').hidden = $('next').hidden = rows.length < 2

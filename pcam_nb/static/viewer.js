@@ -44,6 +44,7 @@ export class Viewer {
     this.scale()
     this.say(this.map.getCenter())
     this.map.on('moveend', () => this.map && this.moved(this.where()))
+    if (document.activeElement === document.body) this.panel.focus({preventScroll: true}) // So that keys work at once
     this.box.dataset.ready = 'yes'
     return this
   }
@@ -96,7 +97,7 @@ export class Viewer {
         make('section', {}, make('h2', {text: 'Most suspicious patches'}), make('div', {class: 'patches', role: 'group', 'aria-label': 'Most suspicious patches'}, ...this.patches(places))),
         make('section', {}, make('h2', {text: 'Tools'}), make('div', {class: 'tools'}, this.measuring, button('Whole slide', '0', () => this.whole()), this.linking = button('Copy link', '', () => this.copy())),
           make('div', {class: 'tools'}, this.drawing, this.kind, button('Export corrections', '', () => this.download())),
-          make('p', {class: 'hint', text: 'Corrections are areas in px of the slide, as QuPath reads them: Tumor, Non-Tumor, Ignore*.'}), this.drawn),
+          make('p', {class: 'hint', text: 'Corrections are areas in px of the slide, as QuPath reads them: Tumor, Non-Tumor, Ignore*. The file says that the rest of the slide was not looked at, so pcam_tiles cuts nothing there.'}), this.drawn),
         make('details', {}, make('summary', {text: 'How to read it'}), ...about.reading.map(text => make('p', {text}))),
         make('details', {}, make('summary', {text: 'About this result'}), make('div', {class: 'scroll', tabindex: '0', role: 'region', 'aria-label': 'About this result'}, make('table', {class: 'about'}, make('tbody', {}, ...about.table.map(([k, v]) => make('tr', {}, make('th', {scope: 'row', text: k}), make('td', {text: v}))))))),
         make('details', {}, make('summary', {text: 'Keys'}), make('p', {id: 'viewer-keys', text: 'With the slide in focus: arrows move, + and − zoom, 0 shows the whole slide, n and shift n go to the next and the previous region, h r p b u show and hide, [ and ] lower and raise the threshold, m measures and d draws: Enter sets a point in the middle or where the mouse is, Escape ends.'})))))
@@ -310,7 +311,7 @@ export class Viewer {
   // Corrections: GeoJSON features, as QuPath has them
   feature(rings, kind, name, window = '') {
     const closed = rings.map(r => [...r, r[0]].map(q => q.map(v => Number(v.toFixed(2)))))
-    return {type: 'Feature', geometry: {type: 'Polygon', coordinates: closed}, properties: {objectType: 'annotation', name, classification: {name: kind, color: MARKS[kind][1]}, metadata: {window: String(window), threshold: window === '' ? '' : short(this.threshold)}}}
+    return {type: 'Feature', geometry: {type: 'Polygon', coordinates: closed}, properties: {objectType: 'annotation', name, classification: {name: kind, color: MARKS[kind][1]}, metadata: {window: String(window), threshold: window === '' ? '' : short(this.threshold), extent: 'corrections only'}}}
   }
   correct(o, kind) {
     this.features = this.features.filter(f => f.properties.metadata.window !== String(o.best))

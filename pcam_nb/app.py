@@ -285,7 +285,7 @@ def make_app(
 
     @app.head('/health', include_in_schema=False)
     @app.get('/health')
-    def health(): return dict(status='ok', arch=server.service.config.arch, version=version('pcam_nb'))
+    def health(): return dict(status='ok', arch=server.service.config.arch, model=server.service.predictor.identity, version=version('pcam_nb'))
     @app.get('/', include_in_schema=False)
     def page(): return FileResponse(HERE/'static'/'app.html')
     @app.get('/api/run', responses=answers('the run', **ABOUT))

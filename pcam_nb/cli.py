@@ -15,7 +15,7 @@ from pathlib import Path
 
 from .command import command, given_options, is_quiet, make_parser, say
 from .core import count_of, only_one, sweep, write_json
-from .prepare import check_evaluable, check_writable, held_out_predictions, in_turn, predict_at_once, print_metrics, read_subgroups, report_skipped, report_unusual, store_for, unlabelled_store
+from .prepare import check_evaluable, check_order, check_writable, held_out_predictions, in_turn, predict_at_once, print_metrics, read_subgroups, report_skipped, report_unusual, store_for, unlabelled_store
 from .run_commands import pcam_card, pcam_ensemble, pcam_export, pcam_models
 from .slide_commands import pcam_slide_eval, pcam_tiles
 from .view_command import pcam_view
@@ -194,6 +194,7 @@ def pcam_evaluate(
     Example: pcam_evaluate run data --out report"""
     from pcam_nb.evaluate import evaluate
     from pcam_nb.explain import explain_parts
+    check_order(run, data)
     subgroups = read_subgroups(by) if by else None
     check_evaluable(run, tta=tta, prevalence=prevalence, device=device, precision=precision)
     packed = store_for(data, out, store, part, slides, labels, resize, skip_bad)
@@ -254,6 +255,7 @@ def pcam_predict(
     """Predict the probability of tumour for patches, and write a submission
 
     Example: pcam_predict run data/test --tta 8 --out submission.csv"""
+    check_order(run, images)
     check_writable(out, file='submission.csv')
     if Path(run).suffix=='.onnx' and (device or 'cpu')=='cpu' and precision=='auto' and (done:=predict_at_once(run, images, out, tta, backend)) is not None: return done
     from pcam_nb.infer import Predictor, write_submission
@@ -290,6 +292,7 @@ def pcam_slide(
     """Find tumour on whole slides: a heatmap, regions for QuPath, and a page for each
 
     Example: pcam_slide run a.svs b.svs --out heatmaps"""
+    check_order(run, slides)
     check_writable(out)
     from pcam_nb.image import named_files
     from pcam_nb.slide import read_slides

@@ -42,8 +42,8 @@ def splits_by_slide(
 
 def _warn_shared(table):
     "Warn that slides may be in both splits"
-    bare = table.slide.isna().sum()
-    warnings.warn(f'The slides of {bare:,} of {count_of(len(table), "patch")} are not known, so the same slide may be in both splits: '
+    bare,n = table.slide.isna().sum(),len(table)
+    warnings.warn(f'The slides of {f"all {n:,}" if bare==n else f"{bare:,} of {n:,}"} patches are not known, so the same slide may be in both splits: '
                   'validation metrics will be optimistically biased. Give a CSV file with id,wsi if you can', SharedSlides, stacklevel=4)
 
 def splits_stratified(

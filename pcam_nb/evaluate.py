@@ -15,7 +15,7 @@ from .calibration import brier_parts, calibration_line, ece_of_chance, proportio
 from .clustered import auc_interval, effective_number, unit_numbers
 from .copies import find_copies, store_fingerprints
 from .core import count_of, only_one, sweep, write_csv, write_json
-from .decision import check_prevalence, decision_curve, predictive_values, subgroup_metrics
+from .decision import check_prevalence, decision_curve, named, predictive_values, subgroup_metrics
 from .infer import Predictor
 from .metrics import check_scores, ece, interval_table, intervals, metrics
 from .ood import slide_tallies
@@ -30,11 +30,12 @@ def held_out(
     table:pd.DataFrame, # Patches to evaluate on, with id and label
 )->tuple:               # Row numbers of the labelled patches that the run wasn't trained on, and a sentence about them
     "Rows that may be evaluated; raises `ValueError` if there are none"
-    part = Run.of(run).part_of(table)
+    run = Run.of(run)
+    part = run.part_of(table)
     known,trained = table.label.notna().to_numpy(),(part=='train').to_numpy()
     if not known.any(): raise ValueError('None of the patches has a label, so nothing can be evaluated. Predict them instead')
     rows = np.flatnonzero(known&~trained)
-    if not len(rows): raise ValueError('The run was trained on all of these patches. Evaluate it on others')
+    if not len(rows): raise ValueError(f'{run.identity} was trained on all of these patches. Evaluate it on others')
     note = f'{count_of(len(rows), "labelled patch")} that the run was not trained on'
     if trained.any(): note += f'; {int((known&trained).sum()):,} that it was trained on are left out'
     if (part=='valid').any(): note += '. They chose which epoch was kept, the temperature and the thresholds, so these metrics are slightly optimistic'
@@ -80,9 +81,10 @@ def metrics_with_intervals(
     found,table = metrics(y, p, threshold),interval_table(y, p, threshold, slides, rounds)
     groups,unit = unit_numbers(slides, len(p))
     n,k = groups.max()+1,min(table.effective[['recall','specificity']])
-    unequal = f'{unit.split(",")[0].capitalize()} are very unequal: {n:,} of them are as good as {k:.1f} of equal size, and the intervals, which count these, are rough' if unit!='patches' and effective_number(groups)<n/2 else ''
+    unequal = f'{"Units" if "," in unit else unit.capitalize()} are very unequal: {n:,} of them are as good as {k:.1f} of equal size, and the intervals, which count these, are rough' if unit!='patches' and effective_number(groups)<n/2 else ''
     return dict(found, intervals={o.Index:None if o.reason else [o.low,o.high] for o in table.itertuples()}, reasons=table.reason.to_dict(),
-                effective=table.effective.round(2).to_dict(), unit=unit, unequal=unequal, slides_here=0 if unit=='patches' else int(pd.Series(slides).nunique()), patients=0,
+                effective=table.effective.round(2).to_dict(), unit=unit, unequal=unequal, patients=0,
+                slides_here=0 if unit=='patches' else int(pd.Series(slides).nunique()), unknown_slides=len(p) if unit=='patches' else int(pd.Series(slides).isna().sum()),
                 brier_parts=brier_parts(y, p), calibration_line=calibration_line(y, p, slides), ece_of_chance=list(ece_of_chance(p)))
 
 def threshold_metrics(
@@ -133,13 +135,14 @@ def patch_flow(
     table:pd.DataFrame, # All patches, with label and slide, and patient where known
     part,               # The split of each, from Run.part_of
     rows,               # Row numbers of those that are evaluated
-)->list:                # Steps: what, patches, slides, patients (0 if unknown)
+)->list:                # Steps: what, patches, slides, patients (0 if unknown), and the patches of unknown slides
     "Which patches were evaluated, and which were left out and why, for a flow diagram"
     known,trained,patient = table.label.notna().to_numpy(),np.asarray(part=='train'),known_patients(table)
     steps = dict([('in the data', np.ones(len(table), bool)), ('without a label, left out', ~known), ('trained on, left out', known&trained)])
     steps['evaluated'] = np.isin(np.arange(len(table)), rows)
     for k,label in (('with tumour',1),('without tumour',0)): steps[k] = steps['evaluated']&(table.label==label).fillna(False).to_numpy(bool)
-    return [dict(what=k, patches=int(o.sum()), slides=int(table.slide[o].nunique()), patients=int(patient[o].nunique())) for k,o in steps.items() if o.any() or 'left out' not in k]
+    unknown = table.slide.isna().to_numpy()
+    return [dict(what=k, patches=int(o.sum()), slides=int(table.slide[o].nunique()), patients=int(patient[o].nunique()), unknown=int(unknown[o].sum())) for k,o in steps.items() if o.any() or 'left out' not in k]
 
 # %% ../nbs/24_evaluate.ipynb #b27c5945
 def evaluate(
@@ -173,12 +176,12 @@ def evaluate(
     at = predictive_values(y, p, prevalence, config.threshold, units) if prevalence is not None else None
     by = subgroup_metrics(table.assign(unit=units), subgroups, config.threshold).to_dict('records') if subgroups is not None else []
     found = dict(metrics_with_intervals(y, p, config.threshold, units, rounds), **threshold_metrics(run.valid, y, p, units.to_numpy()),
-        slides_here=int(table.slide.nunique()), slides=slide_metrics(table, run.valid), flow=patch_flow(whole, part, rows), resubstitution=bool((part.iloc[rows]=='valid').any()),
+        slides_here=int(table.slide.nunique()), unknown_slides=int(table.slide.isna().sum()), slides=slide_metrics(table, run.valid), flow=patch_flow(whole, part, rows), resubstitution=bool((part.iloc[rows]=='valid').any()),
         patients=int(known_patients(table).nunique()), at_prevalence=at and dict(at, prevalence=prevalence), decision_curve=decision_curve(y, p, prevalence).round(6).to_dict('list'), subgroups=by,
         disagreement=float(table.disagreement.mean()) if tta>1 else None, temperature=config.temperature,
         valid_ece=ece(*run.scores), tta=tta, run=str(run), model=run.identity, synthetic=run.synthetic, data=store.info['source'], note=note,
-        ood=_unlike(check, store.table.slide), copies=len(leaks['copies']), shared_slides=leaks['slides'], slides_in_training=config.data.slides,
-        warnings=leak_notes(leaks, len(rows), table.slide.nunique())+_doubts(config))
+        ood=_unlike(check, store.table.slide), copies=len(leaks['copies']), shared_slides=leaks['slides'], shared_known=bool(table.slide.notna().all() and config.data.slides!=UNKNOWN_SLIDES), slides_in_training=config.data.slides,
+        warnings=leak_notes(leaks, len(rows), table.slide.nunique())+_doubts(config)+_unmatched(table, subgroups))
     parts = more(predictor, store, table) if more else []
     with only_one(out):
         out.mkdir(parents=True, exist_ok=True)
@@ -195,6 +198,13 @@ def _doubts(config):
     return ['The slides of the training patches are not known. If patches of one slide are both among them and here, these metrics are optimistically biased: '
             'use them to compare methods, not as an estimate for new slides']
 
+def _unmatched(table, subgroups):
+    "A note if the table of subgroups lacks slides of those that are evaluated"
+    if subgroups is None: return []
+    slides = set(table.slide.astype(str))
+    n = len(slides-set(subgroups.slide.astype(str)))
+    return [f'{named(subgroups)} lacks {n:,} of {count_of(len(slides), "slide")}; their subgroup is called unknown'] if n else []
+
 def _unlike(check, slides):
     "How far patches that a `Check` saw are like the training patches, as a whole and by slide; None if that isn't known"
     found,seen = check.found(),check.table()
@@ -210,7 +220,7 @@ def compare(
     device:str=None,    # 'cpu', 'cuda', …; default: CUDA where there is one
     progress:bool=True, # Show a progress bar?
     rounds:int=1000,    # Resamples for intervals
-)->dict:                # patches, unit, notes, and metrics: for each a, b, the difference b - a and its interval
+)->dict:                # patches, unit, models, notes, and metrics: for each a, b, the difference b - a and its interval
     "Compare two runs on the same patches; raises `ValueError` if none is left that neither was trained on"
     runs = [Run.of(o) for o in (run_a,run_b)]
     rows = np.intersect1d(*(held_out(o, store.table)[0] for o in runs))
@@ -222,9 +232,9 @@ def compare(
         ps.append(predictor.predict_store(store, rows, tta, progress=progress))
         ths.append(predictor.config.threshold)
         leaks = leak_notes(find_leaks(run, store, rows, progress), len(rows), table.slide.nunique())
-        notes += [f'{run}: {o}' for o in leaks+_doubts(predictor.config)]
+        notes += [f'{run.identity}: {o}' for o in leaks+_doubts(predictor.config)]
     a,b = [metrics(y, p, h) for p,h in zip(ps, ths)]
     units = units_of(table)
     diff = intervals(y, ps, ths, units, rounds)
-    return dict(patches=len(rows), unit=unit_numbers(units, len(rows))[1], notes=notes,
+    return dict(patches=len(rows), unit=unit_numbers(units, len(rows))[1], models=[o.identity for o in runs], notes=notes,
                 metrics={k:dict(a=a[k], b=b[k], difference=b[k]-a[k], interval=diff[k]) for k in SHOWN})

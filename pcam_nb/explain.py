@@ -14,7 +14,7 @@ import numpy as np, pandas as pd, torch, torch.nn.functional as F
 from matplotlib import colormaps
 from torch import nn
 from .cnn import PatchHead, Sliding
-from .core import CENTRE, count_of, LABELS, SIZE
+from .core import CENTRE, LABELS, SIZE
 from .infer import check_patches, Predictor
 from .model import Ensemble
 from .page import draw_centre, html_table, Plot
@@ -168,19 +168,15 @@ def explain_parts(
     store,     # Where the patches lie
     table,     # row in the store, label and probability of the evaluated patches
     n=8,       # How many of the most wrong patches are shown
-    sample=96, # How many patches of each class the averages are over
 ): # HTML, a part each
-    "Parts of a report: what the network depends on, on average, and the most wrong patches with their maps; `table` has the rows of `store` in `row`"
-    rows = table.row.to_numpy()[np.random.default_rng(0).permutation(len(table))[:sample]]
-    fraction = centre_fraction(occlusion(predictor, np.asarray(store.patches[np.sort(rows)])))
-    parts = ['<h2>What its predictions depend on</h2>', f'<p>Of what moves its logit when squares of 16×16 px are covered, {np.nanmean(fraction):.0%} lies in the labelled '
-             f'centre 32×32 px (mean of {count_of(np.isfinite(fraction).sum(), "patch")}; the centre is 11 % of the area).</p>'] if np.isfinite(fraction).any() else []
+    "Parts of a report: the most wrong patches, with maps of what moved the logit; `table` has the rows of `store` in `row`"
+    parts = ['<h2>What its predictions depend on</h2>']
     wrong = most_wrong(table, predictor.config.threshold, n)
     if not len(wrong): return parts+['<p>No patch is called wrongly.</p>']
     x = np.asarray(store.patches[wrong.row.to_numpy()])
     covers = occlusion(predictor, x)
     maps = {k:covers if f is occlusion else f(predictor, x) for k,f in attribution_methods(predictor).items()}
-    titles = [f'{LABELS[int(o.label)]}, {o.probability:.2f}\ncentre {s:.0%}' for o,s in zip(wrong.itertuples(), centre_fraction(covers))]
+    titles = [f'{LABELS[int(o.label)]}, {o.probability:.2f}' for o in wrong.itertuples()]
     named = pd.DataFrame(dict(id=wrong.id, label=wrong.label, probability=wrong.probability.round(3), slide=wrong.slide.fillna('')))
     return parts+['<h3>The most wrong patches</h3>', (show_maps(x, maps, titles), 'The most wrong patches with maps of what moved the logit'),
                   html_table(named, False)]

@@ -43,6 +43,7 @@ def export_onnx(
         warnings.simplefilter('ignore') # About the exporter's own inner works
         program = torch.onnx.export(Served(predictor).eval(), (x,), input_names=['patches'], output_names=['logit','probability'],
             dynamic_shapes=dict(patches={0:torch.export.Dim('n')}), opset_version=OPSET, dynamo=True, verbose=False)
+    program.model.metadata_props['pcam_nb_model'] = predictor.identity
     program.model.metadata_props['pcam_nb'] = json.dumps(asdict(predictor.config))
     if predictor.statistics: program.model.metadata_props['pcam_nb_statistics'] = b64encode(to_bytes(predictor.statistics)).decode()
     path.parent.mkdir(parents=True, exist_ok=True)

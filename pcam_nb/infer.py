@@ -22,7 +22,7 @@ from .load import load_model, NotFinite
 from .model import is_invariant
 from .ood import Check, LOOKS
 from .run import as_config, calibrated, Run, RunConfig
-from .served import description, LIMIT, OnnxNet, open_onnx, OpenVinoNet
+from .served import description, LIMIT, model_named, OnnxNet, open_onnx, OpenVinoNet
 from .source import ImageFolder, Source
 from .store import BadData, size_note, sized, Store, to_size
 from .threads import prefetch, share_cores
@@ -41,6 +41,7 @@ def finite(
 # %% ../nbs/17_infer.ipynb #3c5f8f91
 class Predictor:
     "A trained run, ready to predict"
+    named = '' # What an exported file says that it is
     def __init__(self,
         model,                 # Network: takes float N×3×96×96, gives N×1 logits
         config:RunConfig,      # Description of the run
@@ -80,7 +81,7 @@ class Predictor:
     @property
     def identity(self):
         "Which network this is, for whatever it says; see `Run.identity`"
-        return self.run.identity if self.run else f"{self.config.name or arch_text(self.config.arch)} {self.config.version}".strip()
+        return self.run.identity if self.run else self.named or f"{self.config.name or arch_text(self.config.arch)} {self.config.version}".strip()
 
     @property
     def described(self):
@@ -305,7 +306,7 @@ BACKENDS = ('auto','onnx','openvino')
 
 class OnnxPredictor(Predictor):
     "A predictor whose network runs without torch; like `Predictor` in all else"
-    statistics = None # load_onnx sets them
+    statistics = None # load_onnx sets them, and what it is named
     def __init__(self,
         served:OnnxNet,   # Or OpenVinoNet
         config:RunConfig, # Description of the run
@@ -343,5 +344,5 @@ def load_onnx(
     elif precision!='auto': raise ValueError(f'ONNX Runtime computes as the file says: leave out {precision}, or choose the backend openvino')
     else: served = OnnxNet(session, limit)
     predictor = OnnxPredictor(served, config, 'cuda' if cuda else 'cpu')
-    predictor.statistics = statistics
+    predictor.statistics,predictor.named = statistics,model_named(more)
     return predictor

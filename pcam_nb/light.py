@@ -15,7 +15,7 @@ from .arch import arch_text
 from .core import no_formula, SIZE, write_file
 from .image import named_files, read_files, SUFFIXES
 from .ood import Check
-from .served import description, not_ours, OnnxNet, open_onnx, OpenVinoNet
+from .served import description, model_named, not_ours, OnnxNet, open_onnx, OpenVinoNet
 
 # %% ../nbs/29_light.ipynb #a98361fd
 MOST = 256 # Images, more than which are worth loading the rest
@@ -55,7 +55,7 @@ def predict_plain(
     logits = np.mean([net(o) for o in _flips(x, 1 if arch=='d4net' else tta)], 0)
     if not np.isfinite(logits).all(): raise ValueError('The network gives NaN or infinity. Export it again')
     check(np.arange(len(x)), x)
-    with np.errstate(over='ignore'): return 1/(1+np.exp(-logits.astype(np.float64)/temperature)), check, name or arch_text(arch)
+    with np.errstate(over='ignore'): return 1/(1+np.exp(-logits.astype(np.float64)/temperature)), check, model_named(more) or name or arch_text(arch)
 
 def write_plain(
     names, # Of patches

@@ -9,18 +9,21 @@ __all__ = ['NotFinite', 'load_model', 'own_names']
 import torch
 from safetensors import safe_open, SafetensorError
 from safetensors.torch import load_file
-from .core import is_file, reading
+from .arch import arch_text
+from .core import extra_command, is_file, reading
 from .encoder import ENCODERS, find_start
 from .features import encoder_key
-from .model import check_arch, inner_net, make_model
+from .model import check_arch, inner_net, make_model, needs_timm
 from .weights import head_names, load_weights, not_finite
 
 # %% ../nbs/14_load.ipynb #93947247
 class NotFinite(ValueError): "A network that holds, or gives, NaN or infinity"
 
 def load_model(run):
-    "The network of a `Run`, with its weights; raises `ValueError` if they are damaged or another network's, `NotFinite` if some are no numbers"
+    "The network of a `Run`, with its weights; raises `ValueError` if they are damaged or another network's, `NotFinite` if some are no numbers, `ImportError` without timm, if it needs that"
     file,config = run.file('weights'),run.config
+    name = config.name or f"'{run}'"
+    if needs_timm(config.arch): raise ImportError(f"{name} needs timm, which makes its network {arch_text(config.arch)}. Install it with: {extra_command('timm')}")
     try: check_arch(config.arch)
     except ValueError as e: raise ValueError(f"'{run/'config.json'}': {e}") from None
     with torch.device('meta'): planned = make_model(config.arch) # Shapes alone: a huge network costs nothing yet

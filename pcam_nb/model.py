@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['TORCHVISION', 'POOLS', 'OWN', 'Customised', 'TokenHead', 'QueryHead', 'reached', 'arch_names', 'check_arch',
-           'takes_pretrained', 'is_invariant', 'heads_of', 'zero_head', 'Resized', 'inner_net', 'own_size', 'fed_size',
-           'sized_arch', 'make_model', 'Ensemble', 'SlidingEnsemble', 'ensemble_of']
+           'needs_timm', 'takes_pretrained', 'is_invariant', 'heads_of', 'zero_head', 'Resized', 'inner_net',
+           'own_size', 'fed_size', 'sized_arch', 'make_model', 'Ensemble', 'SlidingEnsemble', 'ensemble_of']
 
 # %% ../nbs/12_model.ipynb #36944221
 import difflib, importlib, inspect, math, urllib.error, urllib.request
@@ -146,6 +146,10 @@ def _timm_knows(name):
     tags = [o.partition('.')[2] for o in timm.list_models(f'{bare}.*', pretrained=True)] if tag else []
     if tag and tag not in tags: raise ValueError(f"timm has no weights {tag!r} of {bare}. It has {', '.join(tags) or 'none'}")
     return True
+
+def needs_timm(arch):
+    "Is a network, or a member of it, made by timm, which is not installed?"
+    return not importlib.util.find_spec('timm') and any(o.name not in OWN and o.name not in TORCHVISION for o in members_of(arch))
 
 def takes_pretrained(arch):
     "Are there ImageNet weights for `arch`, or for a member of it? The project's own networks start from scratch"

@@ -11,7 +11,7 @@ from importlib.metadata import PackageNotFoundError, version
 
 from .arch import arch_text
 from .core import count_of
-from .threshold import indeterminate_band
+from .threshold import band_edges, indeterminate_band
 
 # %% ../nbs/35_provenance.ipynb #40b5e780
 def resolution_text(
@@ -46,14 +46,14 @@ def provenance(
     scan,      # The slide
     given:bool=False, # Was the resolution given by hand?
 )->dict:       # network, trained_on, resolution, resolution_note, read_at, versions, band
-    "Where a result comes from; `band` are the edges of the run's indeterminate band, None without one"
+    "Where a result comes from; `band` are the edges of the run's indeterminate band, None unless it can be demonstrated and holds the threshold"
     run,used = predictor.run,scan.mpp[::-1]
     synthetic = bool(run and run.synthetic)
-    edges = indeterminate_band(*run.scores, run.valid.slide) if run and run.has('valid') else dict(low=1, high=0)
+    band = indeterminate_band(*run.scores, run.valid.slide) if run and run.has('valid') else None
     return dict(network=arch_text(predictor.config.arch), trained_on=training_text(predictor.config.data, synthetic), resolution=resolution_text(used, scan.file.mpp, given),
                 resolution_note=resolution_note(used, scan.file.mpp) if given else None, read_at=datetime.now().date().isoformat(),
                 versions=', '.join(filter(None, map(_version, ('pcam_nb','torch','openslide-python')))),
-                band=[edges['low'], edges['high']] if edges['low']<edges['high'] else None)
+                band=band and band_edges(band, predictor.config.threshold))
 
 # %% ../nbs/35_provenance.ipynb #f797c8bf
 SYNTHETIC = 'not named: this network knows synthetic tissue only'

@@ -222,6 +222,7 @@ class Run:
         if not self.has(part) and is_file(self):
             what = "an exported network. Name the run that it was exported from" if self.path.suffix=='.onnx' else f"a file. Name the folder of the run, '{self.path.parent}'"
             raise NotADirectoryError(f"'{self}' is {what}")
+        if part=='config' and not self.path.exists(): raise FileNotFoundError(f"No {FILES[part]} in '{self}': there is no folder or model of that name. Models that come with the package: {', '.join(shipped_names()) or 'none'}")
         if not self.has(part): raise FileNotFoundError(f"No {FILES[part]} in '{self}'. {_HINTS.get(part, AGAIN)}")
         return self/FILES[part]
 
@@ -254,6 +255,11 @@ class Run:
         "Which network this is, for whatever it says: name and version, or else the folder, and the beginning of the SHA-256 of its weights"
         c = self.config
         return f"{f'{c.name} {c.version}'.strip() or self.path.resolve().name} (sha256 {self.sha256[:12]})"
+
+    @property
+    def out_of_fold(self)->bool:
+        "Is each patch of `valid` predicted by the member of a cross-validation that was not trained on it?"
+        return self.has('split') and bool((self.split.part=='both').all())
 
     @property
     def synthetic(self)->bool:

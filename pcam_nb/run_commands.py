@@ -6,10 +6,8 @@
 __all__ = ['pcam_ensemble', 'pcam_card', 'pcam_export', 'pcam_models']
 
 # %% ../nbs/46_run_commands.ipynb #df926d9c
-from pathlib import Path
-
 from .command import command, say
-from .core import count_of
+from .core import count_of, extra_command
 from .prepare import check_writable, store_for
 
 # %% ../nbs/46_run_commands.ipynb #bbf3ff4f
@@ -31,21 +29,24 @@ def pcam_ensemble(
 # %% ../nbs/46_run_commands.ipynb #b6bee74d
 @command
 def pcam_card(
-    run:str,               # Folder of the run
+    run:str,               # Folder of the run, or the name of a model that comes with the package (pcam_models)
     report:str='',         # Folder that pcam_evaluate wrote, for metrics with confidence intervals
-    out:str='',            # File to write (default: MODEL_CARD.md in the run)
+    out:str='',            # File to write (default: MODEL_CARD.md in the run; for a model of the package NAME.MODEL_CARD.md here)
 ):
     """Write the model card of a run, with the CLAIM checklist
 
     Example: pcam_card run --report report"""
     from pcam_nb.card import write_card
-    check_writable(out or Path(run)/'MODEL_CARD.md', file='MODEL_CARD.md')
-    say(f"Card: {write_card(run, report or None, out or None)}")
+    from pcam_nb.run import MODELS, Run
+    opened = Run.of(run)
+    out = out or (f'{run}.MODEL_CARD.md' if opened.path.parent==MODELS else opened/'MODEL_CARD.md')
+    check_writable(out, file='MODEL_CARD.md')
+    say(f'Card: {write_card(opened, report or None, out)}')
 
 # %% ../nbs/46_run_commands.ipynb #e4931beb
 @command
 def pcam_export(
-    run:str,               # Folder of the run
+    run:str,               # Folder of the run, or the name of a model that comes with the package (pcam_models)
     out:str='model.onnx',  # File to write
     int8:bool=False,       # In 8-bit whole numbers, the quickest; needs --data. Refused if that loses too much on the validation patches
     data:str='',           # With int8: the patches that the run was trained on, Kaggle's folder or another, or a store
@@ -75,4 +76,4 @@ def pcam_models():
     from pcam_nb.shipped import shipped_models
     table = shipped_models()
     if not len(table): return say('No model comes with this installation')
-    say(table.to_string(index=False), 'Use one by its name: pcam_predict pcam-small FOLDER. Research use only; not a medical device')
+    say(table.to_string(index=False), *([f"Those that need timm: {extra_command('timm')}"] if 'timm' in set(table.needs) else []), 'Use one by its name: pcam_predict pcam-small FOLDER. Research use only; not a medical device')

@@ -25,12 +25,12 @@ from .page import data_uri
 from .run import Run
 from .scan import is_tiled
 from .slide import read_slide
-from .threshold import indeterminate_band, operating_points, target_basis
+from .threshold import band_edges, band_text, indeterminate_band, operating_points, target_basis
 from .upload import batch_entries, read_patch
 
 # %% ../nbs/43_service.ipynb #80089740
 class Service:
-    "A run that answers: `predictor`, `points` (from `operating_points`), `basis` (from `target_basis`), `band` (from `indeterminate_band`)"
+    "A run that answers: `predictor`, `points` (from `operating_points`), `basis` (from `target_basis`), `band` (from `indeterminate_band`, with its `edges`, None where it may not be shown, and a `text`)"
     def __init__(self,
         run:str|Path|Run, # A run
         device:str=None, # Where to compute; default: CUDA where there is one
@@ -40,6 +40,7 @@ class Service:
         self.predictor,self.config = Predictor.load(self.run, device),self.run.config
         chosen = (*self.run.scores,self.run.valid.slide)
         self.points,self.band,self.basis = operating_points(*chosen),indeterminate_band(*chosen),target_basis(chosen[0], chosen[2])
+        self.band |= dict(edges=band_edges(self.band), text=band_text(self.band, self.config.threshold))
         self.threshold,self.methods,self.alone = self.config.threshold,attribution_methods(self.predictor),threading.Lock()
 
     def thresholds(self):
@@ -49,7 +50,8 @@ class Service:
 
     def decide(self, p, threshold):
         "Is it called tumour, and does it lie in the indeterminate band, so that it is referred to a pathologist?"
-        return bool(p>=threshold), bool(self.band['low']<=p<self.band['high'])
+        edges = self.band['edges']
+        return bool(p>=threshold), bool(edges and edges[0]<=p<edges[1])
 
     def patch(self, x, tta=8):
         "What is said of a patch, uint8 96×96×3: `probability`, its `std` over flips and rotations, and what `compare` says"

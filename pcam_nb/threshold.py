@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['TARGETS', 'LEAST', 'proportion_bound', 'risk_p_value', 'risk_bound', 'target_threshold', 'operating_points',
            'target_basis', 'reached', 'targets_met', 'slide_scores', 'rule_out_rate', 'indeterminate_band',
-           'risk_coverage', 'plot_points']
+           'risk_coverage', 'band_edges', 'band_text', 'plot_points']
 
 # %% ../nbs/22_threshold.ipynb #d3cfcd4f
 import numpy as np, pandas as pd
@@ -189,6 +189,30 @@ def risk_coverage(
     df = pd.DataFrame(dict(c=-np.asarray(certainty), wrong=(p>=threshold)!=y)).groupby('c').wrong.agg(['sum','size']).cumsum()
     return pd.DataFrame(dict(coverage=df['size']/len(y), risk=df['sum']/df['size'])).reset_index(drop=True)
 
+def band_edges(
+    band:dict,            # From indeterminate_band
+    threshold:float=None, # From which probability on a patch is called tumour, where that is fixed
+): # [low, high] or None
+    "Edges of an indeterminate band that may be shown; None if its targets can't be demonstrated, it is empty, or `threshold` lies outside"
+    low,high = band['low'],band['high']
+    if not band['met'] or low>=high: return None
+    return [low,high] if threshold is None or low<=threshold<=high else None
+
+def band_text(
+    band:dict,       # From indeterminate_band
+    threshold:float, # From which probability on a patch is called tumour
+)->str:              # Sentences, without their last full stop
+    "What an indeterminate band means, or why there is none"
+    target,low,high = band['target'],band['low'],band['high']
+    if not band['met']:
+        return (f"There is no indeterminate band: it takes a sensitivity and a specificity of {target:g}, and these validation patches can demonstrate "
+                f"{min(band['sensitivity'], target):.3f} and {min(band['specificity'], target):.3f}")
+    if low>=high: return f'There is no indeterminate band: one threshold reaches a sensitivity and a specificity of {target:g}'
+    say = (f'From {low:.3f} to {high:.3f} is the indeterminate band: a threshold at its lower edge keeps a sensitivity of {target:g}, one at its upper edge a specificity of {target:g}, '
+           'and no call in between is as safe')
+    return say if band_edges(band, threshold) else f'{say}. The threshold of {threshold:g} lies outside, so it decides against one of the two edges'
+
+
 # %% ../nbs/22_threshold.ipynb #a365504a
 def plot_points(
     y, p,                # Labels and probabilities
@@ -205,7 +229,7 @@ def plot_points(
     a.plot(grid, 1-below(p[y==1]), label='sensitivity')
     a.plot(grid, below(p), label='ruled out')
     for i,o in enumerate(points.itertuples()): a.axvline(o.threshold, c=f'C{i+2}', ls='--', lw=1, label=f'target {o.target:g}')
-    if band['low']<band['high']: a.axvspan(band['low'], band['high'], color='gray', alpha=.15, label='indeterminate')
+    if edges := band_edges(band): a.axvspan(*edges, color='gray', alpha=.15, label='indeterminate')
     a.set(xlabel='threshold', ylabel='fraction of patches', xlim=(0,1), ylim=(0,1.03))
     rc = risk_coverage(y, p, threshold)
     b.plot(rc.coverage, rc.risk)

@@ -6,7 +6,9 @@ let run = null
 const kept = (key, make) => { try { return sessionStorage[key] ||= make() } catch { return make() } } // A page in a frame may not keep anything
 const session = kept('session', () => [...crypto.getRandomValues(new Uint8Array(24))].map(o => o.toString(16).padStart(2, '0')).join(''))
 const percent = p => p < .001 ? 'below 0.1 %' : p > .999 ? 'above 99.9 %' : `${(100 * p).toFixed(1)} %`
-const refers = p => run.band.low <= p && p < run.band.high
+// The indeterminate band, null where it can't be demonstrated or is empty
+const edges = () => run.band.edges
+const refers = p => { const b = edges(); return b !== null && b[0] <= p && p < b[1] }
 const ask = (path, options = {}) => asking(path, {...options, headers: {'X-Session': session}})
 const query = o => '?' + new URLSearchParams(Object.entries({...o, run: run.run}).filter(([, v]) => v !== null && v !== ''))
 function tooLarge(files, what) {
@@ -79,20 +81,20 @@ function thresholdControl(name, changed) {
 const by = seen => run.runs.length > 1 && seen.model ? [make('p', {class: 'hint by', text: `By ${seen.model}`})] : []
 // What is said of one patch
 function verdict(seen, threshold) {
-  const p = seen.probability, tumour = p >= threshold, {low, high} = run.band
+  const p = seen.probability, tumour = p >= threshold, b = edges()
   const varies = seen.std === null ? '' : ` · standard deviation over flips and rotations ${fixed(seen.std)}`
-  const refer = refers(p) ? make('p', {class: 'refer'}, make('strong', {text: 'Refer to a pathologist. '}), `Between ${fixed(low)} and ${fixed(high)} the network is often wrong.`)
-    : make('p', {text: low < high ? 'Outside the indeterminate band.' : 'There is no indeterminate band: the validation classes do not overlap.'})
+  const refer = refers(p) ? make('p', {class: 'refer'}, make('strong', {text: 'Refer to a pathologist. '}), `It lies in the indeterminate band, ${fixed(b[0])} to ${fixed(b[1])}, where no call keeps both a sensitivity and a specificity of ${run.band.target}.`)
+    : make('p', {text: b === null ? `${run.band.text}.` : `Outside the indeterminate band.${threshold < b[0] || threshold > b[1] ? ' So is the threshold, which decides against one of the two targets.' : ''}`})
   return make('div', {class: `verdict${tumour ? ' tumour' : ''}`},
     make('p', {class: 'call'}, make('strong', {text: tumour ? 'Tumour in the centre' : 'No tumour in the centre'}), ` ${tumour ? 'at or above' : 'below'} the threshold ${short(threshold)}`),
     make('p', {class: 'big', text: percent(p)}), make('p', {text: `probability of tumour in the centre${varies}`}), scale(p, threshold), refer,
     make('p', {class: seen.unusual ? 'refer' : null, id: 'compared', text: seen.compared}), ...by(seen))
 }
 function scale(p, threshold) {
-  const {low} = run.band, high = Math.max(low, run.band.high), at = v => 10 + 480 * v, inside = v => at(Math.min(Math.max(v, .1), .9))
+  const b = edges(), at = v => 10 + 480 * v, inside = v => at(Math.min(Math.max(v, .1), .9))
   return make('svg', {viewBox: '0 0 500 72', class: 'scale', role: 'img',
-    'aria-label': `Probability ${fixed(p)}, threshold ${short(threshold)}, indeterminate band from ${fixed(low)} to ${fixed(high)}`},
-    make('rect', {x: 10, y: 30, width: 480, height: 10, rx: 5, class: 'rail'}), make('rect', {x: at(low), y: 30, width: 480 * (high - low), height: 10, class: 'band'}),
+    'aria-label': `Probability ${fixed(p)}, threshold ${short(threshold)}, ${b === null ? 'no indeterminate band' : `indeterminate band from ${fixed(b[0])} to ${fixed(b[1])}`}`},
+    make('rect', {x: 10, y: 30, width: 480, height: 10, rx: 5, class: 'rail'}), ...b === null ? [] : [make('rect', {x: at(b[0]), y: 30, width: 480 * (b[1] - b[0]), height: 10, class: 'band'})],
     ...run.thresholds.map(o => make('path', {d: `M${at(o.value)} 26v18`, class: 'tick'}, make('title', {text: `${o.name}: ${short(o.value)}`}))),
     make('path', {d: `M${at(threshold)} 46l-6 10h12z`, class: 'point'}), make('text', {x: inside(threshold), y: 69, text: 'threshold'}),
     make('circle', {cx: at(p), cy: 35, r: 9, class: 'dot'}), make('text', {x: inside(p), y: 17, text: percent(p)}))
@@ -382,11 +384,11 @@ class Batch extends Asking {
   }
 }
 function histogram(p, t) {
-  const n = Array(40).fill(0), {low, high} = run.band, x = v => 40 + 600 * v
+  const n = Array(40).fill(0), b = edges(), x = v => 40 + 600 * v
   p.forEach(o => n[Math.min(39, Math.floor(40 * o))]++)
   const most = Math.max(1, ...n), h = v => 140 * v / most
   return make('svg', {viewBox: '0 0 660 200', class: 'bars', role: 'img', 'aria-label': `Histogram of ${p.length} probabilities, with the threshold ${short(t)}`},
-    ...low < high ? [make('rect', {x: x(low), y: 15, width: 600 * (high - low), height: 140, class: 'band', opacity: .5})] : [],
+    ...b !== null ? [make('rect', {x: x(b[0]), y: 15, width: 600 * (b[1] - b[0]), height: 140, class: 'band', opacity: .5})] : [],
     ...n.map((v, i) => make('rect', {x: x(i / 40) + .5, y: 155 - h(v), width: 14, height: h(v), class: 'bar'})),
     make('line', {x1: 40, y1: 155, x2: 640, y2: 155, class: 'axis'}), make('line', {x1: x(t), y1: 10, x2: x(t), y2: 155, class: 'at'}),
     ...[0, .25, .5, .75, 1].map(v => make('text', {x: x(v), y: 172, text: v})), make('text', {x: 340, y: 192, text: 'probability of tumour'}),

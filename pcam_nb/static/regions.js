@@ -18,7 +18,7 @@ export function findRegions(p, rows, cols, threshold) {
     }
     found.push(o)
   }
-  trace(labels, rows, cols).forEach(({label, ring}) => { (found[label - 1].rings ||= []).push(ring) })
+  trace(labels, rows, cols).forEach(({label, ring}) => { (found[label - 1].corners ||= []).push(ring) })
   found.sort((a, b) => b.n - a.n || a.label - b.label)
   return {labels, found}
 }

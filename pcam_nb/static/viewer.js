@@ -171,7 +171,7 @@ export class Viewer {
       o.x = g.x + (o.best % g.cols + .5) * g.dx
       o.y = g.y + (Math.floor(o.best / g.cols) + .5) * g.dy
       o.mm2 = o.n * this.about.window_mm2
-      o.outline = o.rings.map(r => r.map(([c, r]) => [g.x + c * g.dx, g.y + r * g.dy]))
+      o.outline = o.corners.map(r => r.map(([c, r]) => [g.x + c * g.dx, g.y + r * g.dy]))
     })
     this.layers.regions.clearLayers().addLayer(L.polyline(this.found.flatMap(o => o.outline.map(r => [...r, r[0]].map(q => at(...q)))), {color: '#000', weight: 2, smoothFactor: 0, interactive: false}))
     for (const o of this.found.slice(0, NUMBERS)) this.layers.regions.addLayer(L.marker(at(o.x, o.y), {keyboard: false, title: `Region ${o.number}`, icon: L.divIcon({className: 'viewer-number', html: `<b>${o.number}</b>`, iconSize: [0, 0]})}).on('click', () => this.region(o)))

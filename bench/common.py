@@ -6,6 +6,7 @@ from pathlib import Path
 warnings.simplefilter('ignore') # fastai's own, about torch
 import numpy as np, pandas as pd, torch
 from torch.utils.flop_counter import FlopCounterMode
+from pcam_nb.core import count_of
 from pcam_nb.sample import make_sample
 
 HERE = Path(__file__).parent
@@ -42,7 +43,7 @@ def kaggle_folder(data, n):
 def machine(device='cpu'):
     "What was measured on"
     model = [o.split(':')[1].strip() for o in Path('/proc/cpuinfo').read_text().splitlines() if o.startswith('model name')]
-    res = dict(cpu=f'{len(os.sched_getaffinity(0))} cores of {model[0]}', python=platform.python_version())
+    res = dict(cpu=f"{count_of(len(os.sched_getaffinity(0)), 'core')} of {model[0]}", python=platform.python_version())
     if device=='cuda': res['gpu'] = torch.cuda.get_device_name()
     return res | {o:version(o) for o in ('torch','torchvision','fastai','pcam_nb')}
 

@@ -107,7 +107,7 @@ def pcam_train(
     runs:int=1,            # With --freeze: fit so many heads, of different seeds, and average them
     head_first:bool=False, # Fit the classifier on the frozen encoder before the whole network is trained
     layer_decay:float=1.,  # Learning rate of each layer, relative to the one above it, 0.1–1
-    distill:str='',        # Folder of the run of a teacher, whose probabilities are learned
+    distill:str='',        # Run of a teacher, whose probabilities are learned: a folder, or the name of a model that comes with the package
     teacher_weight:float=.7, # Weight of the teacher's probability against the label, 0–1
     mixup:float=0., # With distill: fraction of the patches that are mixed with another, 0–1; for long trainings
     unlabelled:str='',     # Folder of further images, or a store, to learn from the teacher on; their labels, if any, are not used
@@ -174,7 +174,7 @@ def pcam_train(
 # %% ../nbs/47_cli.ipynb #cd1ff18d
 @command
 def pcam_evaluate(
-    run:str,               # Folder of the run
+    run:str,               # Folder of the run, or the name of a model that comes with the package (pcam_models)
     data:str,              # Labelled patches: Kaggle's folder, PCam's HDF5 files, a folder for each class, images with --labels, or a store (patches that were packed before); those that the run was trained on are left out
     out:str='report',      # Folder for metrics.json, predictions.csv and report.html
     part:str='train',      # Part of the data set: train or test

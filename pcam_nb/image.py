@@ -4,9 +4,9 @@
 
 # %% auto #0
 __all__ = ['FORMATS', 'SUFFIXES', 'SCANS', 'LISTS', 'MOST_TILE', 'OTHERS', 'COMPRESSIONS', 'tiff_tags', 'check_tags',
-           'open_image', 'upright_size', 'check_pages', 'Refused', 'read_plain', 'what_it_is', 'what_instead',
-           'read_image', 'image_files', 'first_inside', 'what_is_in', 'named_files', 'by_name', 'read_files',
-           'ink_colour']
+           'open_image', 'in_colour', 'upright_size', 'check_pages', 'Refused', 'read_plain', 'what_it_is',
+           'what_instead', 'read_image', 'image_files', 'first_inside', 'what_is_in', 'named_files', 'by_name',
+           'read_files', 'ink_colour']
 
 # %% ../nbs/02_image.ipynb #ea33cacf
 import glob, io, logging, math, os, re, struct, warnings
@@ -58,6 +58,14 @@ def open_image(
     with nullcontext(file) if hasattr(file, 'read') else open(file, 'rb') as f:
         _check(f)
     return Image.open(file, formats=list(FORMATS))
+
+def in_colour(
+    file, # A path
+)->bool:
+    "Is an image in colour, as slides are, and masks are not? What can't be opened may be"
+    try:
+        with open_image(file) as im: return im.mode in ('RGB','RGBA','YCbCr','CMYK')
+    except (OSError, ValueError, Image.DecompressionBombError): return True
 
 def _check(f):
     "`check_tags` of an open file, which is left at its beginning"

@@ -15,7 +15,7 @@ import numpy as np, pandas as pd
 from PIL import Image
 from .annotation import outline_table, parse_classes, read_outlines, repair
 from .core import CENTRE, need
-from .image import open_image
+from .image import in_colour, open_image
 from .scan import Scan, TIFF
 
 # %% ../nbs/33_outlines.ipynb #ba9f2c27
@@ -25,10 +25,7 @@ MASKS = ('_mask.tif','_mask.tiff','_mask.png','.png','.tif','.tiff')
 def is_slide(file, slide):
     "Is an image in the folder of annotations the slide itself? Where only its name is known, an image in colour of that name is"
     if slide.exists(): return file.samefile(slide)
-    if file.name!=slide.name: return False
-    try:
-        with open_image(file) as im: return im.mode in ('RGB','RGBA','YCbCr','CMYK')
-    except (OSError, ValueError, Image.DecompressionBombError): return True
+    return file.name==slide.name and in_colour(file)
 
 def annotation_file(
     slide:str|Path,  # Its file

@@ -12,7 +12,7 @@ from pathlib import Path
 import pandas as pd
 from PIL import Image
 from .core import is_file, is_folder, need, SIZE
-from .image import first_inside, LISTS, open_image, SCANS, SUFFIXES
+from .image import first_inside, in_colour, LISTS, open_image, SCANS, SUFFIXES
 
 # %% ../nbs/33_slide_files.ipynb #2621f0a7
 def series_of(file):
@@ -55,13 +55,7 @@ def one_each(files):
 def _is_mask(file, slide):
     "Is a file the mask of a slide beside it: `a_mask.*` of `a.*`, or an image without colours of the same name, beside one that has some?"
     if file.parent!=slide.parent or file==slide or file.suffix.lower() not in SUFFIXES: return False
-    return file.stem==f'{slide.stem}_mask' or file.stem==slide.stem and not _in_colour(file) and _in_colour(slide)
-
-def _in_colour(file):
-    "Is an image in colour, as slides are? What can't be opened may be"
-    try:
-        with open_image(file) as im: return im.mode in ('RGB','RGBA','YCbCr','CMYK')
-    except (OSError, ValueError, Image.DecompressionBombError): return True
+    return file.stem==f'{slide.stem}_mask' or file.stem==slide.stem and not in_colour(file) and in_colour(slide)
 
 def check_parts(file):
     "Raise `ValueError` that names what is missing, if a slide of several files lacks one"

@@ -67,7 +67,7 @@ def timm_recipe(path, store, tr, va, args):
     set_seed(0)
     net = weighted(timm.create_model(ARCH, num_classes=1, drop_rate=.2))
     average = timm.utils.ModelEmaV3(net, decay=.99)
-    tfm = timm.data.create_transform(96, is_training=True, scale=(.8,1.), vflip=.5, auto_augment='rand-m9-mstd0.5-inc1', re_prob=.25, mean=MEAN.tolist(), std=STD.tolist())
+    tfm = timm.data.create_transform(96, is_training=True, scale=(.8,1.), vflip=.5, auto_augment='rand-m9-inc1', re_prob=.25, mean=MEAN.tolist(), std=STD.tolist()) # With mstd Pillow refuses some of its bits
     y = store.table.label.to_numpy(np.float32)
 
     class Items(torch.utils.data.Dataset):
@@ -106,7 +106,7 @@ def frozen(size, path, store, tr, va, args):
     "Frozen features and a logistic regression, its penalty chosen by five folds"
     start,body,prepare = time.perf_counter(),weighted(timm.create_model(ARCH, num_classes=0)).eval(),fed(size)
     with torch.inference_mode(): x = torch.cat([body(prepare(store.patches[o])) for o in np.array_split(tr, -(-len(tr)//64))]).numpy()
-    fitted = make_pipeline(StandardScaler(), LogisticRegressionCV(np.logspace(-5, 1, 9), cv=5, scoring='roc_auc', max_iter=2000)).fit(x, store.table.label.iloc[tr].astype(int))
+    fitted = make_pipeline(StandardScaler(), LogisticRegressionCV(Cs=np.logspace(-5, 1, 9), cv=5, scoring='roc_auc', max_iter=2000)).fit(x, store.table.label.iloc[tr].astype(int))
     scale,line = fitted
     weight = (line.coef_[0]/scale.scale_).astype(np.float32)
     return Probe(body, weight, float(line.intercept_[0]-(weight*scale.mean_).sum())), prepare, 1, time.perf_counter()-start

@@ -18,6 +18,7 @@ from .core import SIZE
 # %% ../nbs/12_cnn.ipynb #b93c6fd2
 class CentrePool(nn.Module):
     "N×C×H×W to N×2C: the mean over the map, and the mean over the middle third of each side"
+    wide = True # Are the means of `dense` made in double precision, where the device has it? ONNX's poolings have it not
     def forward(self, x):
         h,w = [self.middle(n) for n in x.shape[2:]]
         return torch.cat([x.mean((2,3)), x[:,:,h,w].mean((2,3))], 1)
@@ -38,11 +39,11 @@ class CentrePool(nn.Module):
         return self.window_means(x, cells, step).to(x.dtype)
 
     def window_means(self, x, cells, step):
-        "The means of `dense`, in double precision where the device has it: small blocks first, then blocks of blocks"
+        "The means of `dense`: small blocks first, then blocks of blocks"
         def _means(x, side):
             block = math.gcd(side, step)
             x = F.avg_pool2d(x, block) if block>1 else x
-            return F.avg_pool2d(x if x.device.type=='mps' else x.double(), side//block, step//block)
+            return F.avg_pool2d(x.double() if self.wide and x.device.type!='mps' else x, side//block, step//block)
         mid = self.middle(cells)
         whole,centre = _means(x, cells),_means(x[:,:,mid.start:,mid.start:], mid.stop-mid.start)
         return torch.cat([whole, centre[:,:,:whole.shape[2],:whole.shape[3]]], 1)
@@ -119,7 +120,7 @@ class Sliding(nn.Module):
         "Logits of all windows of a region at once; raises `ValueError` for a region or stride that can't be"
         stride = self.stride if stride is None else stride
         if stride<1 or stride%self.stride: raise ValueError(f'stride is {stride}: choose a multiple of {self.stride}')
-        if min(x.shape[2:])<SIZE: raise ValueError(f'A region of {x.shape[3]}×{x.shape[2]} px is smaller than a patch of {SIZE}×{SIZE}')
+        if any(n<SIZE for n in x.shape[2:]): raise ValueError(f'A region of {x.shape[3]}×{x.shape[2]} px is smaller than a patch of {SIZE}×{SIZE}')
         h,w = [n-(n-SIZE)%stride for n in x.shape[2:]]
         pooled = [self.pool.dense(o, cells, stride//step) for o,(cells,step) in zip(self.maps(x[:,:,:h,:w]), self.grids)]
         features = torch.cat(pooled, 1).movedim(1, -1)

@@ -16,13 +16,13 @@ from fastcore.basics import patch
 from .arch import arch_text
 from .augment import keep_memory, normalise, to_planes, trim_memory, flip_rotate
 from .core import as_device, count_of, need, patch_bar, SIZE, sweep, write_csv
-from .fold import check_precision, made_for_bf16, quick_net
+from .fold import check_precision, quick_net
 from .image import read_image
 from .load import load_model, NotFinite
 from .model import is_invariant
 from .ood import Check, LOOKS
 from .run import as_config, calibrated, Run, RunConfig
-from .served import description, LIMIT, model_named, OnnxNet, open_onnx, OpenVinoNet
+from .served import computes_low, description, LIMIT, model_named, OnnxNet, open_onnx, OpenVinoNet
 from .source import ImageFolder, Source
 from .store import BadData, size_note, sized, Store, to_size
 from .threads import prefetch, share_cores
@@ -72,6 +72,11 @@ class Predictor:
     def bs(self):
         "Patches a batch that suit the device: 32 on a CPU, whose cache should hold them, else 256"
         return 32 if self.device.type=='cpu' else 256
+
+    @property
+    def stride(self):
+        "Pixels from window to window, or a multiple of it, that the network can map a region in at once, see `Sliding.dense`; None if it takes patches alone"
+        return self.net.stride if hasattr(self.net, 'dense') else None
 
     @property
     def statistics(self):
@@ -306,14 +311,14 @@ BACKENDS = ('auto','onnx','openvino')
 
 class OnnxPredictor(Predictor):
     "A predictor whose network runs without torch; like `Predictor` in all else"
-    statistics = None # load_onnx sets them, and what it is named
+    statistics = stride = None # load_onnx sets them, and what it is named
     def __init__(self,
         served:OnnxNet,   # Or OpenVinoNet
         config:RunConfig, # Description of the run
         device='cpu',
     ):
         self.served,self.config,self.device,self.model,self.run = served,config,torch.device(device),None,None
-        self.invariant = is_invariant(config.arch)
+        self.invariant,self.stride = is_invariant(config.arch),served.stride
 
     def view_logits(self, x, tta):
         "Logits of one batch under each of `tta` flips and rotations, `tta`×N; raises `TimeoutError` if it takes too long"
@@ -339,8 +344,7 @@ def load_onnx(
     said,statistics = description(path, more)
     config = as_config(said, path)
     if backend=='openvino' or (backend=='auto' and 'pcam_nb_int8' in more and not cuda and find_spec('openvino')):
-        low = precision=='bf16' or (precision=='auto' and config.arch=='patchcnn' and 'pcam_nb_int8' not in more and made_for_bf16(torch.device('cpu')))
-        served = OpenVinoNet(path, session, low, limit, each*lanes, lanes)
+        served = OpenVinoNet(path, session, computes_low(precision, config.arch), limit, each*lanes, lanes)
     elif precision!='auto': raise ValueError(f'ONNX Runtime computes as the file says: leave out {precision}, or choose the backend openvino')
     else: served = OnnxNet(session, limit)
     predictor = OnnxPredictor(served, config, 'cuda' if cuda else 'cpu')

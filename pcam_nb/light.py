@@ -15,7 +15,7 @@ from .arch import arch_text
 from .core import no_formula, SIZE, write_file
 from .image import named_files, read_files, SUFFIXES
 from .ood import Check
-from .served import description, model_named, not_ours, OnnxNet, open_onnx, OpenVinoNet
+from .served import computes_low, description, model_named, not_ours, OnnxNet, open_onnx, OpenVinoNet
 
 # %% ../nbs/29_light.ipynb #a98361fd
 MOST = 256 # Images, more than which are worth loading the rest
@@ -50,7 +50,7 @@ def predict_plain(
         if not 0<temperature<1e4: raise ValueError(f'temperature is {temperature}')
     except Exception as e: raise not_ours(path, e) from None
     openvino = backend=='auto' and 'pcam_nb_int8' in more and find_spec('openvino')
-    net = OpenVinoNet(path, session) if openvino else OnnxNet(session)
+    net = OpenVinoNet(path, session, computes_low('auto', arch)) if openvino else OnnxNet(session)
     x,check = np.stack(list(patches.values())),Check(statistics, len(patches))
     logits = np.mean([net(o) for o in _flips(x, 1 if arch=='d4net' else tta)], 0)
     if not np.isfinite(logits).all(): raise ValueError('The network gives NaN or infinity. Export it again')

@@ -13,7 +13,7 @@ from fastcore.basics import patch
 from .augment import flip_rotate
 from .cnn import INVERSE
 from .core import patch_bar, SIZE
-from .infer import finite, Predictor
+from .infer import finite, OnnxPredictor, Predictor
 from .scan import Scan
 from .tissue import windows_with_tissue
 
@@ -30,8 +30,7 @@ def map_logits(self:Predictor,
     dense:bool=None,        # All windows at once, or each by itself? Default: what is less work
 )->np.ndarray:              # float32, rows×cols; NaN where not wanted
     "Logits of the windows of a region"
-    able = hasattr(getattr(self, 'net', None), 'dense') and stride%self.net.stride==0
-    if dense is None: dense = able and wanted.sum()*SIZE**2>math.prod(region.shape[:2])
+    if dense is None: dense = self.stride is not None and stride%self.stride==0 and wanted.sum()*SIZE**2>math.prod(region.shape[:2])
     out,x = np.full(wanted.shape, np.nan, np.float32),torch.from_numpy(region)[None]
     if dense: out[wanted] = self._dense_logits(x, stride, tta)[wanted]
     else:
@@ -49,6 +48,13 @@ def _dense_logits(self:Predictor, x, stride, tta):
         turned = [flip_rotate(x, k).contiguous(memory_format=torch.channels_last) for k in range(self.n_views(tta))]
         maps = [flip_rotate(self.net.dense(o, stride), INVERSE[k], (1,2)) for k,o in enumerate(turned)]
         return torch.stack(maps).mean(0)[0].float().cpu().numpy()
+
+@patch
+def _dense_logits(self:OnnxPredictor, x, stride, tta):
+    "Logits of all windows of a region 1×h×w×3"
+    turned = [flip_rotate(x, k, (1,2)).contiguous().numpy() for k in range(self.n_views(tta))]
+    maps = [flip_rotate(torch.from_numpy(self.served.dense(o, stride)), INVERSE[k], (0,1)) for k,o in enumerate(turned)]
+    return torch.stack(maps).mean(0).numpy()
 
 # %% ../nbs/33_score.ipynb #89069683
 STRIP,WHOLE = 512,1536 # px that the windows of a tile are apart, at most; a slide of up to so many a side is one tile

@@ -288,6 +288,7 @@ def pcam_slide(
     max_windows:int=None,  # Largest number of windows with tissue; larger slides are refused (default: no limit)
     device:str=None,       # Device: cpu, cuda, cuda:1, … (default: the GPU, if there is one)
     precision:str='auto',  # Precision of the prediction: fp32, as it was trained; bf16; or auto, the quickest that changes next to nothing
+    backend:str='auto',    # What computes a file that pcam_export wrote: onnx (ONNX Runtime), openvino, or auto: OpenVINO for int8, where it is installed
 ):
     """Find tumour on whole slides: a heatmap, regions for QuPath, and a page for each
 
@@ -300,7 +301,7 @@ def pcam_slide(
     slides = named_files([slides] if isinstance(slides, (str,Path)) else slides)
     alone = len(slides)==1 and not Path(slides[0]).is_dir()
     done,failed = read_slides(run, slides, out, device, say=lambda o: print(o, flush=True), report=lambda o: alone or print(o, flush=True),
-                              mpp=mpp, stride=stride, tta=tta, threshold=threshold, strip=strip, resume=resume, icc=icc, max_windows=max_windows, tissue=tissue, quality=quality, precision=precision)
+                              mpp=mpp, stride=stride, tta=tta, threshold=threshold, strip=strip, resume=resume, icc=icc, max_windows=max_windows, tissue=tissue, quality=quality, precision=precision, backend=backend)
     from pcam_nb.core import processes
     if processes()[1]>1: return 0 # What started them would end the others; failed.csv tells
     if alone and len(failed): raise ValueError(f'{failed.slide[0]}: {failed.reason[0]}')

@@ -332,13 +332,14 @@ def read_slides(
     say=print,              # Called with a line about each slide that is done
     report=print,           # Called with a line about each that failed
     precision:str='auto',   # What to compute in; see quick_net
+    backend:str='auto',     # What computes an exported file; see load_onnx
     **options,              # For read_slide: mpp, stride, tta, threshold, strip, resume, progress, max_windows, watch, icc, tissue, quality
 )->tuple:                   # Summaries of the slides of this process; DataFrame of those that failed: slide, reason
     "Read many slides; raises what `list_slides`, `check_slide_options` and loading a `Predictor` raise"
     need('shapely', 'slide')
     rank,world = processes()
     found = list_slides(slides, report if not rank else None)
-    predictor,sums,done,failed = Predictor.load(run, device, precision),[*run_sums(run), precision],[],[]
+    predictor,sums,done,failed = Predictor.load(run, device, precision, backend),[*run_sums(run), precision, *([] if backend=='auto' else [backend])],[],[]
     told = dict(mpp=None, stride=32, tta=1, threshold=predictor.config.threshold, strip=None, max_windows=None, icc=False, tissue='saturation', quality='flag')
     told |= {k:v for k,v in options.items() if v is not None}
     same = Counter()

@@ -178,6 +178,7 @@ def lowered(
         net.to(torch.bfloat16)
         (net.stages[0] if own else net).register_forward_pre_hook(_takes(torch.bfloat16)) # `dense` passes by the network's own hooks
         for o in net.views if own else (): o.register_forward_hook(_gives(torch.float32)) # Differences of squares, and a thousand means
+        if own: net.pool.wide = False # Float32 is enough for what bfloat16 gave
         for head,was in heads:
             head.float().load_state_dict(was.state_dict()) # As precise as it was
             head.register_forward_pre_hook(_takes(torch.float32))

@@ -18,19 +18,18 @@ from .store import Store
 
 # %% ../nbs/28_int8.ipynb #25dfb50f
 CALIBRATE = 512 # Training patches that the ranges are measured on
-SAMPLED = 512   # Places of each patch whose surroundings the filters are rounded by
+SAMPLED = 64    # Places of each patch whose surroundings the filters are rounded by
 WIDEST = 2304   # Weights of a filter; of longer ones each is rounded by itself, as that takes time with the square of their number
 BLOCK = 64      # Weights after whose rounding those that follow are changed, all at once
 LEVELS = 127    # Steps from 0 to the largest weight of a filter, as ONNX Runtime has them
 
 def _round_filters(
-    w:torch.Tensor, # Filters, float32, outs×K
-    x:torch.Tensor, # What they are multiplied with, K×n
+    w:torch.Tensor,        # Filters, float32, outs×K
+    together:torch.Tensor, # Mean products of their inputs, float64, K×K
 )->torch.Tensor:    # The filters, of whole multiples of a `LEVELS`th of their largest weight
-    "Round filters so that what they give for `x` changes little: GPTQ, algorithm 1 of Frantar et al. 2023, the weight with the largest inputs first"
+    "Round filters so that what they give changes little: GPTQ, algorithm 1 of Frantar et al. 2023, the weight with the largest inputs first"
     step = w.abs().amax(1).double().clamp_min(1e-30)/LEVELS
-    together = x.double()@x.double().T/x.shape[1]
-    together += 1e-4*together.diagonal().mean().clamp_min(1e-12)*torch.eye(len(together), device=w.device)
+    together = together/together.diagonal().mean().clamp_min(1e-30)+1e-4*torch.eye(len(together), device=w.device)
     order = together.diagonal().argsort(descending=True)
     share = torch.linalg.cholesky(torch.linalg.inv(together[order][:,order]), upper=True)
     was = w.double()[:,order]
@@ -56,14 +55,15 @@ def _round_weights(
         if conv.groups>1 or conv.weight[0].numel()>WIDEST or isinstance(conv.padding, str): continue
         fed = []
         def look(_, takes):
-            "Keep some columns of the matrix that a filter is multiplied with"
+            "Note the products of some columns of the matrix that a filter is multiplied with"
             columns = F.unfold(takes[0], conv.kernel_size, conv.dilation, conv.padding, conv.stride).movedim(1, 0).flatten(1)
-            fed.append(columns[:,torch.randint(columns.shape[1], (SAMPLED*len(takes[0]),), generator=rng)])
+            some = columns[:,torch.randint(columns.shape[1], (SAMPLED*len(takes[0]),), generator=rng)].double()
+            fed[:] = [sum(fed)+some@some.T/(SAMPLED*len(x))]
         hook = conv.register_forward_pre_hook(look)
         try:
             for part in x.split(32): net(part)
         finally: hook.remove()
-        if fed: conv.weight.copy_(_round_filters(conv.weight.flatten(1), torch.cat(fed, 1)).view_as(conv.weight))
+        if fed and fed[0].isfinite().all(): conv.weight.copy_(_round_filters(conv.weight.flatten(1), fed[0]).view_as(conv.weight))
 MOST = dict(auc=.001, ece=.005, changed=.005) # What may be lost: of AUC, of calibration, and of all decisions
 
 def _quantise(source, path, x, raw):

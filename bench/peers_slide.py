@@ -1,6 +1,6 @@
 """A slide, mapped by the project in each precision and by each backend, by TIAToolbox's engine and by a loader over windows: one network, one grid, side by side.
 
-python bench/slide_peers.py [--slide FILE] [--run pcam-small] [--side 6000] [--workers 2]
+python bench/peers_slide.py [--slide FILE] [--run pcam-small] [--side 6000] [--workers 2]
 
 Each in a process of its own, in turn; measured from the opened network to the probabilities of all windows with tissue. Those who compute window by window are told where
 tissue is. What isn't installed (tiatoolbox, onnxruntime, openvino) is left out. `--export` keeps the exported files in a folder, for a second call without torch's exporter.
@@ -46,7 +46,7 @@ def loader(slide, run, workers, **_):
         def __len__(self): return len(places)
         def __getitem__(self, i):
             self.slide = self.slide or OpenSlide(slide)
-            y,x = (places[i]*px*to_first).round().astype(int)
+            y,x = ((scan.origin+places[i]*px)*to_first).round().astype(int)
             h,w = (SIZE*px).round().astype(int)
             return np.asarray(self.slide.read_region((x,y), scan.level, (w,h)).convert('RGB').resize((SIZE,SIZE), Image.Resampling.BILINEAR))
     loaded = torch.utils.data.DataLoader(Windows(), 32, num_workers=workers)
@@ -91,7 +91,7 @@ WAYS = dict(project=project, loader=loader, tiatoolbox=tiatoolbox)
 
 def fresh(way, **options):
     "Seconds and probabilities, by a way in a process of its own"
-    code = f'import json, sys; sys.path.insert(0, {str(HERE)!r}); from slide_peers import WAYS; s,p = WAYS[{way!r}](**json.loads(sys.argv[1])); print(json.dumps([s, p.tolist()]))'
+    code = f'import json, sys; sys.path.insert(0, {str(HERE)!r}); from peers_slide import WAYS; s,p = WAYS[{way!r}](**json.loads(sys.argv[1])); print(json.dumps([s, p.tolist()]))'
     seconds,p = json.loads(subprocess.check_output([sys.executable, '-W', 'ignore', '-c', code, json.dumps(options)], text=True).splitlines()[-1])
     return seconds, np.array(p)
 
@@ -125,9 +125,9 @@ def main():
         rows = table(rates, best)
         for row in rows:
             p = maps[row['']]
-            row |= {'windows':f'{len(p):,}', 'largest difference of a probability':f'{abs(p-exact).max():.4f}' if len(p)==len(exact) else 'another grid'}
+            row |= {'windows':f'{len(p):,}', 'mean difference of a probability':f'{abs(p-exact).mean():.4f}' if len(p)==len(exact) else 'another grid'}
             row['windows/s'] = row.pop('patches/s')
-    finish('slide_peers', args, rows, rates=rates)
+    finish('peers_slide', args, rows, rates=rates)
 
 
 if __name__=='__main__': main()

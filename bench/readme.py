@@ -26,8 +26,9 @@ SECTIONS = [
      '960 patches whose predictions are pooled; a contender of fewer holdouts is compared on those. Intervals: paired bootstrap over patches. How long an epoch takes is seen '
      'in the table of equal time: epochs were counted with other trainings running beside. The slides are not known, so patches of one slide may be in both splits: '
      'compare the contenders, not these metrics with those of other data sets. The reference CNN and all that is not `pcam_nb` compute in float32, as they come; the other contenders in bfloat16 where the processor has instructions for it. After equal time, stock fastai was taken on another day, with torch 2.15.'),
-    ('pretrained', 'Pretrained networks', 'The same ImageNet weights, fine-tuned by `pcam_nb` and by stock fastai, beside `patchcnn` from scratch: real patches, equal time of one core, disjoint holdouts of 960 patches; '
-     'the time in which fastai looks for its learning rate is not counted. The networks of `pcam_nb` were trained in bfloat16 here; EfficientNet is faster in float32, which `--precision auto` has found since. '
+    ('pretrained', 'Pretrained networks', 'The same ImageNet weights, fine-tuned by `pcam_nb`, by stock fastai and by timm\'s recipe, or frozen below a logistic regression, beside `patchcnn` from scratch: real patches, '
+     'equal time of one core, disjoint holdouts of 960 patches; a contender of fewer holdouts is compared on those. The time in which fastai looks for its learning rate is not counted; a frozen network takes as long as it does. '
+     '`--precision auto` chose float32 for EfficientNet, and bfloat16 for `patchcnn`. After 50 minutes, the network of `pcam_nb` was trained in bfloat16, which is slower for it. '
      'Slides are not known: compare the rows, not these metrics with those of other data sets.'),
     ('ablation', 'The recipe', 'The same network and number of epochs, without one part of the recipe. The standard deviation in the pooling gives .019 of AUC. Of the other parts none is told from '
      'chance after ten epochs on one holdout, but the centre in the pooling, without which it is .004 more: one network trained twice by the same recipe, on one thread and on two, '

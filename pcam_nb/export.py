@@ -26,7 +26,9 @@ STRIDE = 32 # px from window to window of regions, as pcam_slide has it
 
 class Served(torch.nn.Module):
     "A predictor from stored patches, or regions if its network takes them, to logits and probabilities, as one network"
-    def __init__(self, predictor):
+    def __init__(self,
+        predictor:Predictor, # From a run
+    ):
         super().__init__()
         config = predictor.config
         self.model,self.temperature = deepcopy(folded(predictor.model, pools=False)),config.temperature

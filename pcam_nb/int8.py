@@ -85,8 +85,8 @@ def _judge(exact, quick, x, y):
     "What a network in int8 loses against the run on validation patches"
     p,q = [np.concatenate([o.predict(part) for part in np.array_split(x, -(-len(x)//64))]) for o in (exact,quick)]
     at = exact.config.threshold
-    return dict(patches=len(y), auc=float(skm.roc_auc_score(y, q)), auc_of_run=float(skm.roc_auc_score(y, p)), ece=float(ece(y, q)), ece_of_run=float(ece(y, p)),
-                changed=int(((p>=at)!=(q>=at)).sum()))
+    found = dict(auc=skm.roc_auc_score(y, q), auc_of_run=skm.roc_auc_score(y, p), ece=ece(y, q), ece_of_run=ece(y, p))
+    return dict(patches=len(y), changed=int(((p>=at)!=(q>=at)).sum()), **{k:round(float(v), 6) for k,v in found.items()})
 
 def _check(found):
     "Raise `ValueError` if too much is lost"

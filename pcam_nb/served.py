@@ -137,7 +137,7 @@ def description(
 def model_named(
     more, # What a file holds besides the graph, from open_onnx
 )->str:   # '' where a file of an earlier version does not say
-    "Which network a file says that it holds: its name, version and the beginning of the hash of its weights; see `Run.identity`"
+    "Which network a file says that it holds: its name, version and the beginning of the hash of its weights; see Run.identity"
     return ''.join(o for o in more.get('pcam_nb_model', '')[:200] if o.isprintable())
 
 def not_ours(path, e):

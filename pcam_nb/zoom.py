@@ -98,7 +98,7 @@ def tile_bytes(
     icc:bool,   # See Pyramid
     *at,        # Level, column and row, or nothing
 )->bytes:
-    "A tile as JPEG, or what `Pyramid.about` says as JSON; for a `Worker`"
+    "A tile as JPEG, or what Pyramid.about says as JSON; for a `Worker`"
     if not path:
         open_pyramid(path, None, icc)
         return b''

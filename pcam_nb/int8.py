@@ -81,10 +81,8 @@ def _quantise(source, path, x, raw):
                       weight_type=q.QuantType.QInt8, op_types_to_quantize=['Conv','MaxPool','Relu'], nodes_to_exclude=[first.name] if first and not raw else [],
                       extra_options=dict(TensorQuantOverrides=exact))
 
-def _judge(exact, quick, x, y):
-    "What a network in int8 loses against the run on validation patches"
-    p,q = [np.concatenate([o.predict(part) for part in np.array_split(x, -(-len(x)//64))]) for o in (exact,quick)]
-    at = exact.config.threshold
+def _judge(p, q, y, at):
+    "What is lost by probabilities `q` of a network in int8 for validation patches, against those of the run, `p`, at a threshold"
     found = dict(auc=skm.roc_auc_score(y, q), auc_of_run=skm.roc_auc_score(y, p), ece=ece(y, q), ece_of_run=ece(y, p))
     return dict(patches=len(y), changed=int(((p>=at)!=(q>=at)).sum()), **{k:round(float(v), 6) for k,v in found.items()})
 
@@ -107,6 +105,8 @@ def export_int8(
     if not predictor.run.split.part.isin(['valid']).any(): raise ValueError('This run has no validation patches of its own to judge 8-bit numbers by, as its weights are averaged. Export it in float32')
     if len(train)<16 or len(set(y))<2: raise ValueError(f'Of the patches that the run was trained on, {len(train)} are here, and of its validation patches {len(valid)}: give the data that it was trained on')
     x = np.array(store.patches[np.sort(np.random.default_rng(0).permutation(train)[:CALIBRATE])])
+    judged = np.array(store.patches[valid])
+    p = predictor.predict(judged) # Raises NotFinite before anything is made of such a run
     net = Served(predictor).eval()
     _round_weights(net, torch.from_numpy(x[::2]).float().to(predictor.device))
     level = logging.root.level
@@ -115,7 +115,8 @@ def export_int8(
         logging.root.setLevel(logging.ERROR) # The quantiser recommends on the root logger what has been done
         try: _quantise(source, made, x, net.raw)
         finally: logging.root.setLevel(level)
-        _check(found:=_judge(predictor, load_onnx(_described(source, made, {}), 'cpu', backend='onnx'), np.array(store.patches[valid]), y))
+        q = load_onnx(_described(source, made, {}), 'cpu', backend='onnx').predict(judged)
+        _check(found:=_judge(p, q, y, predictor.config.threshold))
         _described(source, made, found)
         path.parent.mkdir(parents=True, exist_ok=True)
         sweep(path)

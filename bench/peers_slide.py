@@ -113,12 +113,11 @@ def main():
         name = f"TIAToolbox {version('tiatoolbox')}" if find_spec('tiatoolbox') else ''
         peers = {'OpenSlide and DataLoader':'loader', **({name:'tiatoolbox'} if name else {})}
         runs = own | {f'{k}, {count} workers':lambda o=o, count=count: fresh(o, slide=slide, run=args.run, workers=count) for k,o in peers.items() for count in {0,args.workers}}
-        maps,counts = {},{}
+        maps = {}
 
         def counted(name, f):
-            seconds,p = f()
-            maps[name],counts[name] = p,len(p)
-            return len(p), seconds
+            seconds,maps[name] = f()
+            return len(maps[name]), seconds
         rates = interleaved({k:lambda k=k,f=f: counted(k, f) for k,f in runs.items()}, args.repeats)
         exact = maps['pcam_nb, float32, as it was trained']
         best = max((o for o in rates if o not in own), key=lambda o: np.median(rates[o]))

@@ -59,26 +59,26 @@ def _squared(x, y):
     return np.maximum(np.square(x).sum(1)[:,None]+np.square(y).sum(1)-2*x@y.T, 0)
 
 def _centres(y):
-    "The centres of cells, about four times the root of the number of rows; of few rows, one"
+    "The centres of cells, as many as the root of the number of rows; of few rows, one"
     if len(y)<FEW: return y.mean(0, keepdims=True)
     some = y[np.random.default_rng(0).permutation(len(y))[:50_000]]
-    return MiniBatchKMeans(int(4*len(y)**.5), batch_size=4096, n_init=1, max_iter=20, random_state=0).fit(some).cluster_centers_.astype(np.float32)
+    return MiniBatchKMeans(int(len(y)**.5), batch_size=4096, n_init=1, max_iter=20, random_state=0).fit(some).cluster_centers_.astype(np.float32)
 
 def _near(x, y, size):
-    "Pairs of rows of `x` and of `y` that are no farther apart than `COPY`: their numbers, and distances"
-    centres,found = _centres(y),[]
+    "Pairs of rows of `x` and of `y`, unit vectors, that are no farther apart than `COPY`: their numbers, and distances"
+    centres,found,least = _centres(y),[],1-(COPY**2+1e-4)/2 # Of unit vectors the product tells the distance
     apart,cell = 2*np.sqrt(_squared(centres, centres)),np.concatenate([_squared(y[i:i+size], centres).argmin(1) for i in range(0, len(y), size)])
     order = cell.argsort(kind='stable')
-    starts = np.searchsorted(cell[order], np.arange(len(centres)+1))
+    starts,held = np.searchsorted(cell[order], np.arange(len(centres)+1)),y[order]
     for at in range(0, len(x), size):
         part = x[at:at+size]
         far = _squared(part, centres)
         own = far.argmin(1)
         near = (far-far[np.arange(len(part)),own,None]<=BEYOND*COPY*apart[own]).T # How far the plane between two cells is
         for c in np.flatnonzero(near.any(1)):
-            rows,members = np.flatnonzero(near[c]),order[starts[c]:starts[c+1]]
-            i,j = np.divmod(np.flatnonzero(_squared(part[rows], y[members]).ravel()<COPY**2+1e-4), len(members) or 1)
-            found.append((at+rows[i], members[j]))
+            rows,members = np.flatnonzero(near[c]),slice(*starts[c:c+2])
+            i,j = np.divmod(np.flatnonzero(part[rows]@held[members].T>least), members.stop-members.start or 1)
+            found.append((at+rows[i], order[members][j]))
     a,b = np.concatenate(found, 1)
     return a, b, np.concatenate([np.linalg.norm(x[i]-y[j], axis=1) for i,j in zip(*(np.array_split(o, len(a)//100_000+1) for o in (a,b)))])
 
@@ -92,7 +92,7 @@ def _every(pairs, column, same, most=None, kinds=None):
 def find_copies(
     prints:np.ndarray, # Fingerprints, N×K
     of:np.ndarray,     # Fingerprints that these may be copies of, M×K
-    size:int=8192,     # How many are looked up at once
+    size:int=16384,    # How many are looked up at once
     kinds:np.ndarray=None, # A number for each of these, such as of its label: of patches that are the same, ten of each kind are named
 )->pd.DataFrame:       # a, b: rows of prints and of; distance, 0 to COPY
     "Pairs of patches that are copies of each other, sorted by `a` and `b`; K is the same for both. Patches of one colour are compared with none; of those in `of` that are the same, the first ten are named"

@@ -20,7 +20,7 @@ from .infer import Predictor
 from .metrics import check_scores, ece, interval_table, intervals, metrics
 from .ood import slide_tallies
 from .report import SHOWN, write_report
-from .run import Run, UNKNOWN_SLIDES
+from .run import FURTHER, Run, UNKNOWN_SLIDES
 from .store import Store, units_of
 from .threshold import indeterminate_band, operating_points, reached, slide_scores, rule_out_rate, target_basis
 
@@ -47,16 +47,22 @@ def find_leaks(
     store:Store,     # Patches to evaluate it on
     rows=None,       # Which of them; default: all
     progress:bool=True, # Show a progress bar?
-)->dict:             # copies: DataFrame of id, copy_of, distance; slides: names of slides that are in both splits
-    "What of the patches the run was trained on: copies of its training patches, and shared slides"
+)->dict:             # copies: DataFrame of id, copy_of, distance, how; slides: names of slides that are in both splits
+    "What of the patches the run was trained on: copies of its training patches, and shared slides. `how` is 'trained', or one of `FURTHER`"
     run = Run.of(run)
     rows = np.arange(len(store)) if rows is None else np.asarray(rows)
-    table,trained,old = store.table.iloc[rows],run.trained,run.fingerprints
+    table,trained = store.table.iloc[rows],run.trained
     slides = sorted(set(table.slide.dropna().astype(str)) & set(trained.slide.dropna()))
-    pairs = find_copies(store_fingerprints(store, progress, rows, math.isqrt(old.shape[1]+1)), old)
-    pairs = pairs.sort_values('distance', kind='stable').drop_duplicates('a').sort_values('a') # Of each patch, the nearest
-    copies = pd.DataFrame(dict(id=table.id.to_numpy()[pairs.a], copy_of=trained.id.to_numpy()[pairs.b], distance=pairs.distance.to_numpy()))
+    copies = _nearest(store_fingerprints(store, progress, rows, math.isqrt(run.fingerprints.shape[1]+1)), table.id, run.fingerprints, trained.assign(how='trained'))
+    if len(run.further[0]):
+        more = _nearest(store_fingerprints(store, progress, rows), table.id, run.further[1], run.further[0])
+        copies = pd.concat([copies, more[~more.id.isin(copies.id)]], ignore_index=True)
     return dict(copies=copies, slides=slides)
+
+def _nearest(prints, ids, old, of):
+    "Of patches that are copies of some, by their fingerprints, the nearest of these: their ids and how they were seen are in the table `of`"
+    pairs = find_copies(prints, old).sort_values('distance', kind='stable').drop_duplicates('a').sort_values('a')
+    return pd.DataFrame(dict(id=ids.to_numpy()[pairs.a], copy_of=of.id.to_numpy()[pairs.b], distance=pairs.distance.to_numpy(), how=of.how.to_numpy()[pairs.b]))
 
 def leak_notes(
     leaks,  # What find_leaks returned
@@ -65,8 +71,8 @@ def leak_notes(
 ): # Sentences
     "Sentences about what `find_leaks` found among `n` patches, of which so many `slides` are known; none if all is well"
     out = []
-    n_copies = len(leaks['copies'])
-    if n_copies: out.append(f"{n_copies:,} of {count_of(n, 'patch')} {'is a copy of one' if n_copies==1 else 'are copies of those'} that the run was trained on (copies.csv)")
+    for how,says in {'trained':'that the run was trained on', **FURTHER}.items():
+        if (k:=int((leaks['copies'].how==how).sum())): out.append(f"{k:,} of {count_of(n, 'patch')} {'is a copy of one' if k==1 else 'are copies of those'} {says} (copies.csv)")
     if (k:=len(leaks['slides'])): out.append(f"{k:,} of {count_of(slides, 'slide')} {'was' if k==1 else 'were'} trained on")
     return [f'{o}: the metrics are optimistically biased' for o in out]
 

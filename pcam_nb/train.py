@@ -89,14 +89,21 @@ class SaveRun(Callback):
         "Begin the clock and the losses of an epoch"
         self.start,self.losses = time.time(),[]
 
+    def before_validate(self):
+        "All predictions are numbers so far"
+        self.finite = True
+
     def after_batch(self):
         "Note the loss; of validation batches, only whether they are numbers"
-        if not self.training: return self._check()
+        if not self.training:
+            self.finite = self.pred.isfinite().all()&self.finite
+            return
         self.losses.append(self.loss_grad.detach())
         if self.bar is not None: self.bar.update(len(self.xb[0]))
 
-    def _check(self):
-        self.diverged = not self.pred.isfinite().all()
+    def after_validate(self):
+        "Stop a training that has diverged"
+        self.diverged = not self.finite
         if self.diverged: raise CancelFitException
 
     def after_epoch(self):
@@ -153,12 +160,27 @@ def fit_temperature(
     return float(np.exp(minimize_scalar(loss, bounds=np.log((.05, 20)), method='bounded', options=dict(xatol=1e-6)).x))
 
 # %% ../nbs/16_train.ipynb #f52bc6c5
-def _begin(run, config, resume, table, splits):
+def _begin(run, config, resume, store, splits, unlabelled=None):
     "Make or open the folder of a run"
     start_run(run, config, resume)
     if run.has('checkpoint'): return train_on(run, config)
-    for o in ('valid','weights'): (run/FILES[o]).unlink(missing_ok=True) # It is whole no more: what follows begins anew
-    run.write(config=config, split=split_table(table, splits, _seen(config.recipe, table, splits[1])))
+    for o in ('valid','weights','further','further_fingerprints'): (run/FILES[o]).unlink(missing_ok=True) # It is whole no more: what follows begins anew
+    run.write(config=config, split=split_table(store.table, splits, _seen(config.recipe, store.table, splits[1])))
+    further,prints = _learned_elsewhere(config.recipe, unlabelled, run.trained.id)
+    if len(further): run.write(further_fingerprints=prints, further=further)
+
+def _learned_elsewhere(recipe, unlabelled, own):
+    "What is written as `Run.further`: the `unlabelled` patches, and those that the run which a recipe starts from, and its teacher, have learned from, but for its `own`"
+    parts = []
+    if unlabelled: parts.append(('unlabelled', unlabelled.table.id.iloc[unlabelled.more], store_fingerprints(unlabelled, False, unlabelled.more)))
+    for how,name in (('init',recipe.get('init')),('teacher',recipe.get('distill'))):
+        if not name or not (run := Run.of(name)).has('fingerprints'): continue
+        table,prints = run.further
+        parts += [o for o in ((how, run.trained.id, run.fingerprints), (how, table.id, prints)) if o[2].shape[1]==80] # Version 0.1 had others
+    if not parts: return [],None
+    table = pd.concat([pd.DataFrame(dict(id=ids.to_numpy(str), how=how)) for how,ids,_ in parts], ignore_index=True)
+    kept = ~table.id.isin(own)&~table.id.duplicated()
+    return table[kept], np.concatenate([o[2] for o in parts])[kept].astype(np.float16)
 
 def _seen(recipe, table, rows):
     "Which of the held-out patches the run that a recipe starts from was trained on; warns of them, and of those that its teacher was trained on"
@@ -222,7 +244,7 @@ def _train(store, run, recipe, joined, resume, device, cache, compile, progress,
     learn = patch_learner(dls, lr=first_lr(recipe), wd=recipe.wd, pos_weight=recipe.pos_weight, precision=recipe.precision, model=model, layer_decay=recipe.layer_decay)
     checkpoint = read_checkpoint(run) if resume else None
     if not checkpoint: recipe = _prepare(learn, store, recipe, splits, stats, progress)
-    if not rank: _begin(run, run_config(recipe, store, splits, stats, start.arch), resume, store.table, splits)
+    if not rank: _begin(run, run_config(recipe, store, splits, stats, start.arch), resume, store, splits, held if recipe.unlabelled else None)
     if joined: joined.wait_for_everyone()
     if not rank: learn.add_cbs(cbs)
     if compile: learn.model.compile()
@@ -253,7 +275,7 @@ def _train_frozen(store, run, recipe, resume, device, progress, splits, stats, s
     config = run_config(recipe, store, splits, stats, start.arch)
     if resume and run.has('valid') and whole_recipe(run.config)==whole_recipe(config): return # Whole already
     model = first_model(recipe, start, stats, store, splits[0]).eval().to(as_device(device))
-    _begin(run, config, resume, store.table, splits)
+    _begin(run, config, resume, store, splits)
     def tell(history):
         "A line an epoch, in the log too"
         run.log(line:=epoch_line(history, recipe.epochs))

@@ -40,7 +40,7 @@ CLAIM = [
 
 # %% ../nbs/25_card.ipynb #5069c3bc
 WORDS = dict(bs='batch size', lr='learning rate', wd='weight decay', valid='fraction held out', d4='flips and rotations', stain='stain augmentation', smooth='label smoothing',
-             average='moving average of the weights', shift='shifts in px up to', context_swap='fraction in another context', strong_stain='fraction in another staining',
+             average='moving average of the weights', shift='shifts in px up to', context_swap='fraction in another context', strong_stain='fraction in another staining', strong_colour='fraction in the colours of another laboratory',
              precision='computed in', weights='weights from', init='started from', distill='taught by', teacher_weight='weight of the teacher', mixup='fraction of mixtures',
              unlabelled='patches without labels', averaged='members whose weights are averaged', pos_weight='weight of tumours') # Of a recipe
 

@@ -122,6 +122,7 @@ def pcam_train(
     shift:int=4,           # Shift the training patches by up to so many px in each direction, 0–32
     context_swap:float=0., # Fraction of the training patches that get the context of another (all but the centre 32×32), 0–1
     strong_stain:float=.05, # Fraction of the training patches with strong stain augmentation (half to twice as strong), 0–1
+    strong_colour:float=0., # Fraction of the training patches in the colours of other laboratories and scanners, 0–1
     precision:str='auto',  # Precision of the training: fp32, bf16, or auto (bf16 where the device has instructions for it and the network gains; measured once, kept in config.json)
     resume:bool=False,     # Resume the run in --out with the options that it was started with; with more --epochs, train it on
     slides:str=None,       # CSV file with the columns id and wsi, the slide of each patch (default: slides.csv in the folder, if there)

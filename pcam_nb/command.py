@@ -28,7 +28,7 @@ class _Version(argparse.Action):
 
 GROUPS = {'data':('part','slides','labels','store','resize','skip_bad','valid'),
           'training':('arch','epochs','lr','bs','wd','seed','pretrained','weights','embed_weights','init','size','normalise','stats','freeze','runs','head_first','layer_decay','distill','teacher_weight','mixup','unlabelled','folds','pos_weight','patience','accumulate','smooth','average','resume'),
-          'augmentation':('d4','stain','strong_stain','context_swap','shift'), 'hardware':('device','precision','cache','compile','track')}
+          'augmentation':('d4','stain','strong_stain','strong_colour','context_swap','shift'), 'hardware':('device','precision','cache','compile','track')}
 
 def make_parser(f):
     "An argument parser made of the signature, the comments and the docstring of `f`, whose first line is the description and whose rest is the example"

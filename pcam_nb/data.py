@@ -177,8 +177,8 @@ class ReadLabel(Transform):
 class Augment(Transform):
     "Patches as stored to planes, flipped, rotated, shifted and with another stain, in training only; see `augment`"
     split_idx,order = 0,10
-    def __init__(self, d4=True, stain=.2, shift=0, context_swap=0., strong_stain=0.):
-        self.augmentation = dict(d4=d4, stain=stain, shift=shift, context_swap=context_swap, strong_stain=strong_stain)
+    def __init__(self, d4=True, stain=.2, shift=0, context_swap=0., strong_stain=0., strong_colour=0.):
+        self.augmentation = dict(d4=d4, stain=stain, shift=shift, context_swap=context_swap, strong_stain=strong_stain, strong_colour=strong_colour)
         self.rank,self.seed = (0,1),None
     def encodes(self, x:TensorPatch):
         rng = None if self.seed is None else torch.Generator().manual_seed(self.seed)
@@ -260,7 +260,7 @@ def patch_datablock(
     splits:tuple,      # Row numbers of the training and of the validation patches
     stats:tuple=None,  # Mean and standard deviation of each channel, 0–1; default: those of the training patches
     held:HeldPatches=None, # Where the patches are; default: on disk
-    **augmentation,            # How training patches are augmented: d4, stain, shift, context_swap and strong_stain of augment
+    **augmentation,            # How training patches are augmented: d4, stain, shift, context_swap, strong_stain and strong_colour of augment
 )->DataBlock:
     "fastai's DataBlock over row numbers of `store`"
     mean,std = stats or channel_stats(store, splits[0])

@@ -30,7 +30,7 @@ with warnings.catch_warnings():
 # %% ../nbs/15_learner.ipynb #e12e3838
 class PatchLoss(BCEWithLogitsLossFlat):
     "Binary cross-entropy of N×1 logits and N labels; `pos_weight` makes positives count more"
-    def __call__(self, pred, y, **kw): return super().__call__(pred.flatten(), y.flatten(), **kw)
+    def __call__(self, pred, y): return self.func(pred.flatten(), y.flatten().float())
 
 METRICS = dict(accuracy=skm.accuracy_score, precision=partial(skm.precision_score, zero_division=0),
                recall=skm.recall_score, f1=partial(skm.f1_score, zero_division=0))
@@ -143,6 +143,16 @@ class PatchLearner(Learner):
         try: return super().fit(*args, **kwargs)
         finally:
             for o in self.cbs: getattr(o, 'restore', noop)()
+
+    def _call_one(self, event_name):
+        "Call the callbacks that have this event. fastai's own asks all of them, and each of those that haven't asks the learner, which takes longer than a short step"
+        for o in self.cbs.sorted('order'):
+            if event_name=='after_fit' or hasattr(type(o), event_name) or event_name in vars(o): o(event_name) # after_fit switches a callback on again
+
+    def _set_device(self, b):
+        "Where the network is, as plain tensors: after every step of a network, fastai's subclasses ask in Python what the result is"
+        device = next(self.model.parameters()).device
+        return tuple(o.as_subclass(Tensor).to(device) if isinstance(o, Tensor) else to_device(o, device) for o in b)
 
     def rates(self, lr=None):
         "Learning rates of the groups of layers: `lr`, by default the learner's own, for the classifier"

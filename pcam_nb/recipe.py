@@ -41,6 +41,7 @@ class Recipe:
     shift:int=4           # Shift the training patches by up to so many px
     context_swap:float=0. # Fraction of the training patches that get the context of another, 0–1; see swap_context
     strong_stain:float=.05 # Fraction of the training patches with strong stain augmentation, 0–1; see draw_stains
+    strong_colour:float=0. # Fraction of the training patches with strong colour augmentation, 0–1; see draw_colours
     precision:str='auto'  # What the network computes in as it trains; see choose_precision
     freeze:bool=False     # Leave the encoder as it is, and train a linear head on its features? See fit_head, which uses epochs, lr, patience, pos_weight, smooth, seed and d4
     runs:int=1            # With freeze: fit so many heads, of different seeds, and average them
@@ -62,7 +63,7 @@ class Recipe:
         if isinstance(self.lr, str) and self.lr!='auto': self.lr = _number('lr', self.lr)
         check_precision(self.precision)
         ranges = [('epochs',1,10_000), ('bs',2,65_536), ('patience',0,10_000), ('runs',1,100), ('accumulate',1,1000), ('stain',0,.9), ('wd',0,10), ('seed',0,MOST_SEED), ('size',32,2048),
-                  ('smooth',0,.5), ('average',0,.99999), ('shift',0,32), ('context_swap',0,1), ('strong_stain',0,1), ('layer_decay',.1,1), ('teacher_weight',0,1), ('mixup',0,1)]
+                  ('smooth',0,.5), ('average',0,.99999), ('shift',0,32), ('context_swap',0,1), ('strong_stain',0,1), ('strong_colour',0,1), ('layer_decay',.1,1), ('teacher_weight',0,1), ('mixup',0,1)]
         check_ranges(vars(self), **{name:o for name,*o in ranges})
         for name in ('lr','pos_weight'):
             value = getattr(self,name)
@@ -106,7 +107,7 @@ class Recipe:
     @property
     def augmentation(self):
         "How training patches are augmented, as `patch_dls` takes it"
-        return {o:getattr(self, o) for o in ('d4','stain','shift','context_swap','strong_stain')}
+        return {o:getattr(self, o) for o in ('d4','stain','shift','context_swap','strong_stain','strong_colour')}
 
 def _number(name, text):
     "A number from a text"

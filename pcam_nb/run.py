@@ -128,7 +128,7 @@ def as_config(
 
 
 # %% ../nbs/14_run.ipynb #96b6abda
-THEN = dict(accumulate=1, smooth=0., average=0., shift=0, context_swap=0., strong_stain=0., precision='fp32', freeze=False,
+THEN = dict(accumulate=1, smooth=0., average=0., shift=0, context_swap=0., strong_stain=0., strong_colour=0., precision='fp32', freeze=False,
             runs=1, embed_weights=True, weights='', init='', size=None, normalise='none', stats='data', head_first=False, layer_decay=1.,
             distill='', teacher_weight=.7, mixup=0., unlabelled='') # What a recipe without the key meant
 

@@ -1,6 +1,7 @@
-"""Does the work of a data set grow in a straight line? Exploring, finding copies and leaks, and evaluating, for 5,000 to 220,025 patches.
+"""Does the work of a data set grow in a straight line? Exploring, finding copies and leaks, and evaluating, for 5,000 to 220,025 patches; and the features of a frozen encoder.
 
 python bench/growth.py [--data KAGGLE_FOLDER] [--sizes 5000,20000,80000,220025] [--folder WHERE_6_GB_FIT]
+python bench/growth.py [--data KAGGLE_FOLDER] --steps features --sizes 1250,5000,20000
 
 New tissue is made of two patches side by side, each rolled around, so that patches resemble others as real ones do, and are no copies. Processor seconds of each
 step, in a process of its own; the slope is that of a straight line through the logarithms: 1 is a straight line, 2 grows with the square.
@@ -15,6 +16,8 @@ import matplotlib.pyplot as plt, numpy as np, pandas as pd
 from pcam_nb.copies import duplicates, find_copies, store_fingerprints
 from pcam_nb.evaluate import evaluate
 from pcam_nb.explore import explore
+from pcam_nb.features import encode
+from pcam_nb.model import make_model
 from pcam_nb.store import open_store, Store
 from pcam_nb.train import Recipe, train
 
@@ -63,7 +66,13 @@ def _evaluate(store, tmp, run):
     found = evaluate(run, store, tmp/'report', device='cpu', progress=False)
     return time.process_time()-start, f"{found['copies']:,} leaks"
 
-STEPS = dict(explore=_explore, copies=_copies, leaks=_leaks, evaluate=_evaluate)
+def _features(store, tmp, run):
+    model = make_model('tf_efficientnet_lite0', pretrained=False).eval()
+    start = time.process_time()
+    encode(model, store, ((.5,)*3,(.25,)*3), tmp, views=1, progress=False)
+    return time.process_time()-start, f"{sum(o.stat().st_size for o in tmp.rglob('features.npy'))/1e6:.1f} MB"
+
+STEPS = dict(explore=_explore, copies=_copies, leaks=_leaks, evaluate=_evaluate, features=_features)
 
 
 def measure(step, path, run):
@@ -92,7 +101,7 @@ def slope(n, seconds):
 def plot(found, sizes, path):
     "Processor seconds over patches, both on logarithmic axes"
     _,ax = plt.subplots(figsize=(6,3.8), layout='constrained')
-    for (step,rows),colour in zip(found.items(), ('#7b3294','#008837','#d95f02','#1f78b4')):
+    for (step,rows),colour in zip(found.items(), ('#7b3294','#008837','#d95f02','#1f78b4','#444444')):
         ax.loglog(sizes, [o[0] for o in rows], 'o-', color=colour, label=f'{step}, slope {slope(sizes, [o[0] for o in rows]):.2f}')
     ax.set(xlabel='patches', ylabel='processor seconds')
     ax.set_xticks(sizes, [f'{o:,}' for o in sizes])
@@ -103,7 +112,7 @@ def plot(found, sizes, path):
 
 
 def main():
-    args = arguments(__doc__, 4800, folder='', sizes='5000,20000,80000,220025', steps=','.join(STEPS))
+    args = arguments(__doc__, 4800, folder='', sizes='5000,20000,80000,220025', steps='explore,copies,leaks,evaluate')
     sizes,steps = [int(o) for o in args.sizes.split(',')],args.steps.split(',')
     found = {o:[] for o in steps}
     with tempfile.TemporaryDirectory(dir=args.folder or None) as tmp:
@@ -115,11 +124,12 @@ def main():
             for step in steps:
                 found[step].append(fresh(step, store.path, run))
                 print(f'  {n:,} patches: {step} {found[step][-1][0]:.1f} s, {found[step][-1][1]}', flush=True)
-    plot(found, sizes, Path(args.out)/'growth.png')
-    rows = [{'':step, **{f'{n:,} patches':f'{o[0]:.1f} s' for n,o in zip(sizes, r)}, 'slope':f'{slope(sizes, [o[0] for o in r]):.2f}',
+    name = 'growth' if 'features' not in steps else 'growth_features'
+    plot(found, sizes, Path(args.out)/f'{name}.png')
+    rows = [{'':step, **{f'{n:,} patches':f'{o[0]:.1f} s' + (f', {o[1]}' if step=='features' else '') for n,o in zip(sizes, r)}, 'slope':f'{slope(sizes, [o[0] for o in r]):.2f}',
              'last to second, a patch':f'{r[-1][0]/sizes[-1]/(r[min(1, len(r)-1)][0]/sizes[min(1, len(r)-1)]):.2f}', 'own memory, MB':f'{max(o[2] for o in r):,.0f}'} for step,r in found.items()]
     args.folder = ''
-    finish('growth', args, rows, found=found)
+    finish(name, args, rows, found=found)
 
 
 if __name__=='__main__': main()

@@ -42,7 +42,7 @@ def gamma(by): return lambda x, rng: whole(255*(x/255.)**by)
 def balance(*by): return lambda x, rng: whole(x*np.array(by))
 
 
-LABS = {'stain ×0.6':stain(.6,.6,.6), 'stain ×1.6':stain(1.6,1.6,1.6), 'haematoxylin ×0.6, eosin ×1.4':stain(.6,1.4,1), 'haematoxylin ×1.4, eosin ×0.6':stain(1.4,.6,1)}
+AMOUNTS = {'stain ×0.6':stain(.6,.6,.6), 'stain ×1.6':stain(1.6,1.6,1.6), 'haematoxylin ×0.6, eosin ×1.4':stain(.6,1.4,1), 'haematoxylin ×1.4, eosin ×0.6':stain(1.4,.6,1)}
 OTHERS = {"Macenko's vectors":vectors(MACENKO), "Ruifrok's vectors":vectors(RUIFROK), 'hue +20°':hue(14), 'hue −20°':hue(-14), 'gamma 0.7':gamma(.7), 'gamma 1.5':gamma(1.5),
           'warm, blue ×0.85':balance(1,.96,.85), 'cold, red ×0.85':balance(.85,.96,1)}
 
@@ -54,7 +54,7 @@ def seen(name, fold, path, store, tr, va, args):
     pretrained = dict(weights=WEIGHTS) if args.arch==ARCH else {}
     net,prepare,_,seconds = project(args.arch, **pretrained, **WAYS[name])(path, store, tr, va, args)
     x = np.array(store.patches[va])
-    p = {k:predict(net, prepare(f(x, np.random.default_rng(1))))[0].tolist() for k,f in {'untouched':lambda x,_: x, **LABS, **OTHERS}.items()}
+    p = {k:predict(net, prepare(f(x, np.random.default_rng(1))))[0].tolist() for k,f in {'untouched':lambda x,_: x, **AMOUNTS, **OTHERS}.items()}
     file.write_text(json.dumps(dict(p=p, seconds=seconds)))
     print(f"  holdout {fold+1}, {name}: untouched {roc_auc_score(store.table.label[va].astype(int), p['untouched']):.4f}, {seconds:.0f} s", flush=True)
     return dict(p=p, seconds=seconds)
@@ -84,10 +84,10 @@ def main():
         for name in args.only.split(';'): # All holdouts of one before the next
             found = [seen(name, i, path, store, tr, va, args) for i,(tr,va) in enumerate(parts)]
             p = {k:np.concatenate([o['p'][k] for o in found]) for k in found[0]['p']}
-            other = np.stack([p[k] for k in (*LABS, *OTHERS)])
+            other = np.stack([p[k] for k in (*AMOUNTS, *OTHERS)])
             res[name] = other
             row = {'':name, 'AUC, untouched':f"{roc_auc_score(y, p['untouched']):.4f}"}
-            row |= {f'{k}, mean AUC':f'{mean_auc(y, np.stack([p[o] for o in labs])):.4f}' for k,labs in {'amounts of stain':LABS, 'other changes':OTHERS}.items()}
+            row |= {f'{k}, mean AUC':f'{mean_auc(y, np.stack([p[o] for o in changes])):.4f}' for k,changes in {'amounts of stain':AMOUNTS, 'other changes':OTHERS}.items()}
             ahead,low,high = differences(y, other, next(iter(res.values())))
             row |= {'all, to the first row':f'{ahead:+.4f} ({low:+.4f} to {high:+.4f})' if len(res)>1 else '', 'worst':f'{min(roc_auc_score(y, o) for o in other):.4f}',
                     'laboratories in one set, AUC':f'{roc_auc_score(np.tile(y, len(other)), other.ravel()):.4f}', 'accuracy at .5':f'{accuracy_score(np.tile(y, len(other)), other.ravel()>.5):.3f}',

@@ -37,6 +37,9 @@ SECTIONS = [
      'context, eight ninths of the patch, since tumour seldom ends at the square. Those that were trained with a context swap for a tenth of the patches (`pcam_train --context-swap .1`) depend '
      'on the centre more than on the context; the AUC on unchanged patches is the price.'),
     ('shift', 'Another staining', 'Trained on synthetic slides of one range of staining, evaluated on slides of that range and of others.'),
+    ('normalise', 'Stain normalisation or augmentation', 'Networks trained on real patches, each judged on held-out patches as they are and in twelve other stainings, of which each changes all patches alike: four of the amounts of stain, '
+     'as stain augmentation draws them, and eight of other kinds (stain vectors of Macenko and of Ruifrok, hue, gamma, balance of the channels). Mean AUC over stainings; the difference to the first row over all twelve, with the interval of a paired bootstrap over patches; the AUC and the accuracy of all twelve '
+     'in one set, where one threshold has to hold for all. Equal epochs; the time beside work on the other core.'),
     ('ood', 'Input unlike the training patches', 'AUC of changed, or other, patches against untouched ones, and the fraction that is unusual at 1 %. `mixture` is what a run keeps (`pcam_nb.ood`), whole and by the '
      'statistics of one group; one Gaussian is the Mahalanobis distance with a shrunk covariance, neighbours the mean distance to five of 2,000 patches, both of the same statistics. In the second table, the penultimate '
      'features of a `patchcnn` that was trained on the fitted patches. Changes that leave many patches as other laboratories stain them can\'t be told patch by patch; of a slide or folder, the mean rank tells.'),

@@ -13,7 +13,7 @@ from dataclasses import fields, replace
 from math import isfinite
 from pathlib import Path
 
-from .command import command, given_options, is_quiet, make_parser, say
+from .command import command, given_options, is_quiet, make_parser, run_named, say
 from .core import count_of, only_one, sweep, write_json
 from .prepare import check_evaluable, check_order, check_writable, held_out_predictions, in_turn, predict_at_once, print_metrics, read_subgroups, report_skipped, report_unusual, store_for, unlabelled_store
 from .run_commands import pcam_card, pcam_ensemble, pcam_export, pcam_models
@@ -103,8 +103,9 @@ def pcam_train(
     size:int=None,         # Side of what the network is fed, px; patches are resized to it (default: 96, or what a vision transformer was made for)
     normalise:str='none',  # Bring the stain of each patch to that of the training set: none, reinhard or macenko
     stats:str='auto',      # Mean and standard deviation of the channels: data, encoder (what its weights were trained with), or auto (encoder, if it is frozen or a pathology encoder)
-    freeze:bool=False,     # Freeze the encoder, and train a linear head on its features, which are kept beside the store; --no-freeze trains the whole network
+    freeze:bool=False,     # Freeze the encoder, and train a head on its features, which are kept beside the store; --no-freeze trains the whole network
     runs:int=1,            # With --freeze: fit so many heads, of different seeds, and average them
+    hidden:int=0,          # With --freeze: units of a hidden layer of each head (default: 0, linear heads)
     head_first:bool=False, # Fit the classifier on the frozen encoder before the whole network is trained
     layer_decay:float=1.,  # Learning rate of each layer, relative to the one above it, 0.1–1
     distill:str='',        # Run of a teacher, whose probabilities are learned: a folder, or the name of a model that comes with the package
@@ -146,8 +147,7 @@ def pcam_train(
     from pcam_nb.ensemble import train_folds
     from pcam_nb.learner import track as tracker
     from pcam_nb.recipe import Recipe
-    from pcam_nb.resume import check_new, resumed_recipe
-    from pcam_nb.run import Run
+    from pcam_nb.resume import begun_run, check_new, resumed_recipe
     from pcam_nb.train import train
     check_valid(valid)
     if track: tracker(track, out) # Is its package there?
@@ -158,9 +158,7 @@ def pcam_train(
     with in_turn(device): packed,more = store_for(data, out, store, 'train', slides, labels, resize, skip_bad),unlabelled_store(unlabelled, out, resize, skip_bad)
     if more: asked['unlabelled'] = str(more.path)
     if resume:
-        new = {o.name for o in fields(Recipe)} & (given_options() or set())
-        begun = Run(out)
-        begun.file('config')
+        new,begun = {o.name for o in fields(Recipe)} & (given_options() or set()),begun_run(out)
         recipe,folds = resumed_recipe(begun, **{k:asked[k] for k in new}),begun.config.recipe.get('folds', 0)
     else: recipe = replace(recipe, unlabelled=asked['unlabelled'])
     cbs = [tracker(track, out)] if track else []
@@ -391,11 +389,6 @@ def pcam_completion(
 # %% ../nbs/47_cli.ipynb #d75cdff1
 def main():
     "Run the command that the first argument names"
-    name = sys.argv[1] if len(sys.argv)>1 else ''
-    if not name.startswith('pcam_'): name = f'pcam_{name}'
-    names = [o for o in globals() if o.startswith('pcam_') and callable(globals()[o])]
-    if name not in names: sys.exit(f"There is no command {name!r}. Choose {', '.join(names)}")
-    del sys.argv[1]
-    globals()[name]()
+    run_named({k:o for k,o in globals().items() if k.startswith('pcam_') and callable(o)})
 
 if __name__=='__main__' and '__file__' in globals(): main()

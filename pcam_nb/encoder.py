@@ -131,7 +131,7 @@ def _fetched(repository, files, hint=''):
                 except hub.errors.LocalEntryNotFoundError: continue
     except (hub.errors.HfHubHTTPError, hub.errors.HFValidationError, OSError) as e:
         why = str(e).strip().splitlines()[0] if str(e).strip() else type(e).__name__
-        raise ConnectionError(f"The weights of {repository} can't be fetched ({why:.300}). {hint or f'See {where}'}; or fetch {files[0]} from {where} and give it with --weights") from e
+        raise ConnectionError(f"The weights of {repository} can't be fetched ({why:.300}). {hint or f'See {where}'}; or fetch {'it' if files[0].endswith('.json') else files[0]} from {where}{', with its config.json, into a folder FOLDER, and give local-dir:FOLDER' if files[0].endswith('.json') else ' and give it with --weights'}") from e
     raise ConnectionError(f"{where} has none of {', '.join(files)}. Give a file of weights with --weights")
 
 def _packaged(arch):

@@ -17,6 +17,7 @@ from .core import count_of, only_one, processes
 from .data import split_folds
 from .features import valid_metrics
 from .infer import load_model
+from .lineage import further_parts, learned_ids
 from .model import Ensemble, ensemble_of
 from .ood import to_bytes
 from .recipe import Recipe, recipe_start, recipe_stats
@@ -70,15 +71,14 @@ def _fill(run, runs, recipe, averaged=None):
                      data=replace(first.data, train=len(trained), valid=len(valid)))
     prints = pd.concat([pd.DataFrame(o.fingerprints, index=o.trained.id) for o in runs])
     prints = prints[~prints.index.duplicated()].loc[trained].to_numpy(np.float16)
-    further,more = pd.concat([o.further[0] for o in runs], ignore_index=True),np.concatenate([o.further[1] for o in runs]).astype(np.float16)
-    kept = ~further.id.isin(trained)&~further.id.duplicated()
+    further,more = pd.concat([o.further[0] for o in runs], ignore_index=True),np.concatenate([o.further[1] for o in runs])
     history = pd.concat([o.history for o in runs]).drop(columns='strength', errors='ignore').groupby('epoch', as_index=False).mean()
     epoch = round(float(np.mean([o.metrics['epoch'] for o in runs])))
     weights = st.save({k:v.contiguous() for k,v in join_models(runs).state_dict().items()} if averaged is None else averaged)
     statistics = [to_bytes(o.statistics) for o in runs if o.has('statistics')][:1] # Of the same patches, but for which are held out
     run.path.mkdir(parents=True, exist_ok=True)
     for o in statistics: run.write(statistics=o)
-    if kept.any(): run.write(further_fingerprints=more[kept], further=further[kept])
+    if any(o.has('further') for o in runs): run.write(**further_parts(further, more, trained, lambda rows: prints[rows]))
     run.write(split=table, weights=weights, metrics=dict(epoch=epoch, **valid_metrics(y, logit)), history=history, fingerprints=prints,
               config=config, valid=valid) # The last says that the run is whole
 
@@ -139,8 +139,8 @@ def train_folds(
 )->Run:                 # Of the ensemble; the runs of its members are in the folder `folds` inside
     "Train a network for each fold, and join them; raises what `train` and `split_folds` raise"
     recipe,run,first = recipe or Recipe(),Run(out),not processes()[0]
-    if recipe.init and (n:=int(store.table.id.isin(Run.of(recipe.init).trained.id).sum())):
-        raise ValueError(f"'{recipe.init}' was trained on {n:,} of these patches, so they can't be held out by folds that start from it. Start from a run of other patches")
+    if recipe.init and (n:=int(store.table.id.isin(learned_ids(Run.of(recipe.init))).sum())):
+        raise ValueError(f"'{recipe.init}' learned from {n:,} of these patches, so they can't be held out by folds that start from it. Start from a run of other patches")
     splits,start = split_folds(store.table, folds, recipe.seed),recipe_start(recipe)
     stats = recipe_stats(recipe, start, store, np.arange(len(store)))
     config = run_config(recipe, store, splits[0], stats, start.arch)

@@ -52,7 +52,7 @@ def find_leaks(
     run = Run.of(run)
     rows = np.arange(len(store)) if rows is None else np.asarray(rows)
     table,trained = store.table.iloc[rows],run.trained
-    slides = sorted(set(table.slide.dropna().astype(str)) & set(trained.slide.dropna()))
+    slides = sorted(set(table.slide.dropna().astype(str)) & {*trained.slide.dropna(), *run.further[0].slide.dropna()})
     copies = _nearest(store_fingerprints(store, progress, rows, math.isqrt(run.fingerprints.shape[1]+1)), table.id, run.fingerprints, trained.assign(how='trained'))
     if len(run.further[0]):
         more = _nearest(store_fingerprints(store, progress, rows), table.id, run.further[1], run.further[0])
@@ -73,7 +73,7 @@ def leak_notes(
     out = []
     for how,says in {'trained':'that the run was trained on', **FURTHER}.items():
         if (k:=int((leaks['copies'].how==how).sum())): out.append(f"{k:,} of {count_of(n, 'patch')} {'is a copy of one' if k==1 else 'are copies of those'} {says} (copies.csv)")
-    if (k:=len(leaks['slides'])): out.append(f"{k:,} of {count_of(slides, 'slide')} {'was' if k==1 else 'were'} trained on")
+    if (k:=len(leaks['slides'])): out.append(f"{k:,} of {count_of(slides, 'slide')} {'was' if k==1 else 'were'} learned from")
     return [f'{o}: the metrics are optimistically biased' for o in out]
 
 # %% ../nbs/24_evaluate.ipynb #d575209b
@@ -186,8 +186,8 @@ def evaluate(
         patients=int(known_patients(table).nunique()), at_prevalence=at and dict(at, prevalence=prevalence), decision_curve=decision_curve(y, p, prevalence).round(6).to_dict('list'), subgroups=by,
         disagreement=float(table.disagreement.mean()) if tta>1 else None, temperature=config.temperature,
         valid_ece=ece(*run.scores), tta=tta, run=str(run), model=run.identity, synthetic=run.synthetic, data=store.info['source'], note=note,
-        ood=_unlike(check, store.table.slide), copies=len(leaks['copies']), shared_slides=leaks['slides'], shared_known=bool(table.slide.notna().all() and config.data.slides!=UNKNOWN_SLIDES), slides_in_training=config.data.slides,
-        warnings=leak_notes(leaks, len(rows), table.slide.nunique())+_doubts(config)+_unmatched(table, subgroups))
+        ood=_unlike(check, store.table.slide), copies=int((leaks['copies'].how=='trained').sum()), further_copies=int((leaks['copies'].how!='trained').sum()), shared_slides=leaks['slides'], shared_known=bool(table.slide.notna().all() and config.data.slides!=UNKNOWN_SLIDES), slides_in_training=config.data.slides,
+        warnings=leak_notes(leaks, len(rows), table.slide.nunique())+_doubts(run)+_unmatched(table, subgroups))
     parts = more(predictor, store, table) if more else []
     with only_one(out):
         out.mkdir(parents=True, exist_ok=True)
@@ -198,10 +198,11 @@ def evaluate(
         write_json(out/'metrics.json', found)
     return found
 
-def _doubts(config):
-    "A warning if slides may be in both splits"
-    if config.data.slides!=UNKNOWN_SLIDES: return []
-    return ['The slides of the training patches are not known. If patches of one slide are both among them and here, these metrics are optimistically biased: '
+def _doubts(run):
+    "Warnings if slides may be in both splits, and if it is not known what the network learned from"
+    unknown = [] if run.lineage_known else ['It is not known what its teacher, or the run that it started from, learned from: copies of that are not found']
+    if run.config.data.slides!=UNKNOWN_SLIDES: return unknown
+    return unknown+['The slides of the training patches are not known. If patches of one slide are both among them and here, these metrics are optimistically biased: '
             'use them to compare methods, not as an estimate for new slides']
 
 def _unmatched(table, subgroups):
@@ -238,7 +239,7 @@ def compare(
         ps.append(predictor.predict_store(store, rows, tta, progress=progress))
         ths.append(predictor.config.threshold)
         leaks = leak_notes(find_leaks(run, store, rows, progress), len(rows), table.slide.nunique())
-        notes += [f'{run.identity}: {o}' for o in leaks+_doubts(predictor.config)]
+        notes += [f'{run.identity}: {o}' for o in leaks+_doubts(run)]
     a,b = [metrics(y, p, h) for p,h in zip(ps, ths)]
     units = units_of(table)
     diff = intervals(y, ps, ths, units, rounds)

@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np, torch
 from torch import nn
 from .cnn import Sliding
-from .features import classifier, encode, fit_head
-from .model import Customised, heads_of, inner_net
+from .features import encode, fit_head
+from .model import classifier, Customised, heads_of, inner_net, TwoLayers
 
 # %% ../nbs/15_finetune.ipynb #b66fc2d2
 def layer_groups(
@@ -68,8 +68,20 @@ def fit_classifier(
 )->list:                 # Of each head, a row an epoch
     "Fit the classifier of a network on its own features, which are kept beside the store"
     x,y = encode(model, store, stats, Path(store.path).with_name(f'{store.path.name}.features'), views, progress=progress),store.table.label.to_numpy(int)
-    heads = [fit_head(x, y, splits, epochs, seed=seed+i, **kwargs) for i in range(runs)]
-    with torch.no_grad(): # The mean of linear heads is a linear head, that of their logits
-        classifier(model).weight.copy_(torch.from_numpy(np.mean([o[0] for o in heads], 0))[None])
-        classifier(model).bias.fill_(float(np.mean([o[1] for o in heads])))
-    return [o[2] for o in heads]
+    head = classifier(model)
+    hidden = head.hidden.out_features//runs if isinstance(head, TwoLayers) else 0
+    heads = [fit_head(x, y, splits, epochs, seed=seed+i, hidden=hidden, **kwargs) for i in range(runs)]
+    _set_head(head, [o[:-1] for o in heads])
+    return [o[-1] for o in heads]
+
+@torch.no_grad()
+def _set_head(head, fitted):
+    "Give a classifier the mean of what was fitted: of linear heads one of the mean weights, of those of two layers one as wide as all, which both give the mean of their logits"
+    as_tensor = lambda x: torch.from_numpy(np.asarray(x, np.float32))
+    if isinstance(head, TwoLayers):
+        w,b,out,bias = zip(*fitted)
+        for p,x in ((head.hidden.weight, np.concatenate(w)), (head.hidden.bias, np.concatenate(b)), (head.out.weight, np.concatenate(out)[None]/len(out)), (head.out.bias, [np.mean(bias)])): p.copy_(as_tensor(x))
+    else:
+        w,b = zip(*fitted)
+        head.weight.copy_(as_tensor(np.mean(w, 0))[None])
+        head.bias.fill_(float(np.mean(b)))

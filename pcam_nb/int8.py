@@ -90,7 +90,8 @@ def _check(found):
     "Raise `ValueError` if too much is lost"
     lost = dict(auc=found['auc_of_run']-found['auc'], ece=found['ece']-found['ece_of_run'], changed=found['changed']/found['patches'])
     least = 1/found['patches'] # Of few patches a single one makes more of a difference than MOST
-    bad = [f'{k} {v:.4f} (at most {max(MOST[k], least):.4g})' for k,v in lost.items() if v>max(MOST[k], least)]
+    says = dict(auc='AUC lost', ece='ECE gained', changed='decisions changed')
+    bad = [f'{says[k]}: {v:.4f} (at most {max(MOST[k], least):.4g})' for k,v in lost.items() if v>max(MOST[k], least)]
     if bad: raise ValueError(f"In int8 the network loses too much on {count_of(found['patches'], 'validation patch')}: {', '.join(bad)}. Export it in float32")
 
 def export_int8(

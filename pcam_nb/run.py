@@ -129,7 +129,7 @@ def as_config(
 
 # %% ../nbs/14_run.ipynb #96b6abda
 THEN = dict(accumulate=1, smooth=0., average=0., shift=0, context_swap=0., strong_stain=0., strong_colour=0., precision='fp32', freeze=False,
-            runs=1, embed_weights=True, weights='', init='', size=None, normalise='none', stats='data', head_first=False, layer_decay=1.,
+            runs=1, hidden=0, embed_weights=True, weights='', init='', size=None, normalise='none', stats='data', head_first=False, layer_decay=1.,
             distill='', teacher_weight=.7, mixup=0., unlabelled='') # What a recipe without the key meant
 
 def whole_recipe(config):
@@ -184,7 +184,7 @@ def _part(*files):
 
 # %% ../nbs/14_run.ipynb #8f0d2730
 MODELS = HERE/'models' # Runs that come with the package
-FURTHER = dict(unlabelled='that it learned from without their labels', init='that the run it started from was trained on', teacher='that its teacher was trained on') # How a run has seen patches that are not in its split
+FURTHER = dict(unlabelled='that it learned from without their labels', init='that the run it started from learned from', teacher='that its teacher learned from', unknown='of a run of which that is not known') # How a run has seen patches that are not in its split
 
 def shipped_names()->list:
     "Names of the runs that come with the package"
@@ -336,15 +336,23 @@ class Run:
     @_part('further', 'further_fingerprints')
     def _further(self):
         with _checked(self.file('further')) as file:
-            df = read_table(file, {}, ('id','how'))
+            df = read_table(file, {}, ('id','how','slide'))
             odd = df.how[~df.how.isin(list(FURTHER))]
             if len(odd): raise ValueError(f"{_short(odd.iloc[0])} is none of {', '.join(FURTHER)}")
-        return df, self._prints('further_fingerprints', len(df))
+        prints = self._prints('further_fingerprints', len(df))
+        if prints.shape[1]!=80: raise ValueError(f"'{self/FILES['further_fingerprints']}' is damaged ({prints.shape[1]} numbers a patch instead of 80). {AGAIN}")
+        return df, prints
 
     @property
     def further(self)->tuple:
-        "Patches that it has learned from without their labels, or that other runs have, which it comes from: a table of `id` and `how`, one of `FURTHER`, and `fingerprints`; most runs have none"
-        return self._further if self.has('further') else (pd.DataFrame(dict(id=[], how=[]), dtype=str), np.zeros((0,80), np.float32))
+        "Patches that it has learned from without their labels, or that other runs have, which it comes from: a table of `id`, `how`, one of `FURTHER`, and `slide`, and `fingerprints`; most runs have none"
+        return self._further if self.has('further') or self.has('further_fingerprints') else (pd.DataFrame(dict(id=[], how=[], slide=[]), dtype=str), np.zeros((0,80), np.float32))
+
+    @property
+    def lineage_known(self)->bool:
+        "Is it known what else its network learned from? Not of a run of an earlier version that has a teacher or started from another run, nor of one that comes from such a run"
+        if self.has('further'): return not (self.further[0].how=='unknown').any()
+        return not any(self.config.recipe.get(o) for o in ('init','distill','unlabelled'))
 
     @_part('statistics')
     def _statistics(self):

@@ -61,7 +61,7 @@ def publish(
         out.mkdir(parents=True)
         small = Run(out)
         if judged.has('statistics'): small.write(statistics=to_bytes(judged.statistics))
-        if len(judged.further[0]): small.write(further_fingerprints=judged.further[1].astype(np.float16), further=judged.further[0])
+        if judged.has('further'): small.write(further_fingerprints=judged.further[1].astype(np.float16), further=judged.further[0])
         small.write(split=judged.split, weights=st.save(weights), metrics=judged.metrics, history=run.history, fingerprints=judged.fingerprints.astype(np.float16),
                     config=config, valid=judged.valid[['id','label','slide','logit']])
         off = abs(Predictor.load(small, 'cpu').logits(x)-Predictor.load(run, 'cpu').logits(x)).max()

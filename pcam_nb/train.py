@@ -21,9 +21,10 @@ from .core import as_device, count_of, only_one, patch_bar, processes
 from .data import Augment, CLASSES, patch_dls, split
 from .distill import Distill, WithUnlabelled
 from .encoder import Start
-from .features import batch_planes, encoder_key
+from .features import batch_planes, encoder_key, valid_metrics
 from .finetune import fit_classifier
 from .learner import Accumulate, AverageWeights, bare, choose_precision, join_processes, kept_model, patch_learner, share_gradients, SmoothLabels
+from .lineage import further_parts, learned_elsewhere, learned_ids
 from .load import own_names
 from .model import inner_net
 from .ood import CALIBRATE, FIT, fit_statistics, patch_statistics, to_bytes
@@ -163,32 +164,22 @@ def fit_temperature(
 def _begin(run, config, resume, store, splits, unlabelled=None):
     "Make or open the folder of a run"
     start_run(run, config, resume)
-    if run.has('checkpoint'): return train_on(run, config)
-    for o in ('valid','weights','further','further_fingerprints'): (run/FILES[o]).unlink(missing_ok=True) # It is whole no more: what follows begins anew
-    run.write(config=config, split=split_table(store.table, splits, _seen(config.recipe, store.table, splits[1])))
-    further,prints = _learned_elsewhere(config.recipe, unlabelled, run.trained.id)
-    if len(further): run.write(further_fingerprints=prints, further=further)
-
-def _learned_elsewhere(recipe, unlabelled, own):
-    "What is written as `Run.further`: the `unlabelled` patches, and those that the run which a recipe starts from, and its teacher, have learned from, but for its `own`"
-    parts = []
-    if unlabelled: parts.append(('unlabelled', unlabelled.table.id.iloc[unlabelled.more], store_fingerprints(unlabelled, False, unlabelled.more)))
-    for how,name in (('init',recipe.get('init')),('teacher',recipe.get('distill'))):
-        if not name or not (run := Run.of(name)).has('fingerprints'): continue
-        table,prints = run.further
-        parts += [o for o in ((how, run.trained.id, run.fingerprints), (how, table.id, prints)) if o[2].shape[1]==80] # Version 0.1 had others
-    if not parts: return [],None
-    table = pd.concat([pd.DataFrame(dict(id=ids.to_numpy(str), how=how)) for how,ids,_ in parts], ignore_index=True)
-    kept = ~table.id.isin(own)&~table.id.duplicated()
-    return table[kept], np.concatenate([o[2] for o in parts])[kept].astype(np.float16)
+    if run.has('checkpoint'): train_on(run, config)
+    else:
+        for o in ('valid','weights','further','further_fingerprints'): (run/FILES[o]).unlink(missing_ok=True) # It is whole no more: what follows begins anew
+        run.write(config=config, split=split_table(store.table, splits, _seen(config.recipe, store.table, splits[1])))
+    if not run.lineage_known: # New, or begun by an earlier version
+        further,prints = learned_elsewhere(config.recipe, unlabelled)
+        own = store.table.id.isin(run.trained.id).to_numpy().nonzero()[0]
+        run.write(**further_parts(further, prints, store.table.id.iloc[own], lambda rows: store_fingerprints(store, False, own[rows])))
 
 def _seen(recipe, table, rows):
     "Which of the held-out patches the run that a recipe starts from was trained on; warns of them, and of those that its teacher was trained on"
     ids,found = table.id.iloc[rows],{}
     for name in ('init','distill'):
-        found[name] = ids.isin(Run.of(recipe[name]).trained.id).to_numpy() if recipe.get(name) else np.zeros(len(ids), bool)
+        found[name] = ids.isin(learned_ids(Run.of(recipe[name]))).to_numpy() if recipe.get(name) else np.zeros(len(ids), bool)
         if n:=int(found[name].sum()):
-            warnings.warn(f"{n:,} of {count_of(len(ids), 'validation patch')} are among those that '{recipe[name]}' was trained on: validation metrics will be optimistically biased. "
+            warnings.warn(f"{n:,} of {count_of(len(ids), 'validation patch')} are among those that '{recipe[name]}' learned from: validation metrics will be optimistically biased. "
                           'Take its --seed and data, so that the same patches are held out', stacklevel=2)
     return found['init']
 
@@ -276,9 +267,12 @@ def _train_frozen(store, run, recipe, resume, device, progress, splits, stats, s
     if resume and run.has('valid') and whole_recipe(run.config)==whole_recipe(config): return # Whole already
     model = first_model(recipe, start, stats, store, splits[0]).eval().to(as_device(device))
     _begin(run, config, resume, store, splits)
+    began = 0
     def tell(history):
         "A line an epoch, in the log too"
-        run.log(line:=epoch_line(history, recipe.epochs))
+        nonlocal began
+        began += len(history)==1
+        run.log(line:=(f'Head {began}: ' if recipe.runs>1 else '')+epoch_line(history, recipe.epochs))
         if progress and recipe.runs==1: tqdm.write(line)
     heads = fit_classifier(model, store, splits, stats, 8 if recipe.d4 else 1, recipe.epochs, progress, recipe.runs, recipe.seed, patience=recipe.patience,
                            lr=first_lr(recipe), pos_weight=recipe.pos_weight, smooth=recipe.smooth, tell=tell)
@@ -291,8 +285,8 @@ def _train_frozen(store, run, recipe, resume, device, progress, splits, stats, s
         run.write(config=replace(run.config, reference=recipe.weights and str(Path(recipe.weights).resolve()) or recipe.arch, reference_key=encoder_key(inner_net(model))))
     weights = st.save({k:v.contiguous() for k,v in kept.items()})
     history = pd.concat(map(pd.DataFrame, heads)).groupby('epoch', as_index=False).mean()
-    run.write(weights=weights, metrics=dict(pd.DataFrame(best).mean(), epoch=best[0]['epoch']), history=history)
-    finish_run(model, (batch_planes(model, store, o, stats) for o in np.array_split(splits[1], -(-len(splits[1])//64))), run, store, splits)
+    run.write(weights=weights, history=history)
+    finish_run(model, (batch_planes(model, store, o, stats) for o in np.array_split(splits[1], -(-len(splits[1])//64))), run, store, splits, round(np.mean([o['epoch'] for o in best])))
 
 def finish_run(
     model,   # The network with the weights that are kept
@@ -300,12 +294,14 @@ def finish_run(
     run,     # The run
     store,   # The patches
     splits,  # Row numbers of training and validation
+    epoch=None, # The epoch of the weights; default: metrics are there already
 ):
-    "Calibrate a network with the kept weights on `batches` of the validation patches, and leave their logits, and fingerprints and statistics of the training patches"
+    "Calibrate a network with the kept weights on `batches` of the validation patches, and leave their logits and metrics, and fingerprints and statistics of the training patches"
     tr,va = splits
     with torch.inference_mode(): logits = torch.cat([model(o)[:,0].float().cpu() for o in batches]).numpy()
     table = store.table.iloc[va][['id','label','slide']].assign(logit=logits)
     temperature = fit_temperature(logits, table.label.astype(int))
+    if epoch is not None: run.write(metrics=dict(epoch=epoch, **valid_metrics(table.label.to_numpy(int), logits)))
     seen = va[store.table.id.iloc[va].isin(run.trained.id).to_numpy()] # By a run that this one started from
     prints = store_fingerprints(store, False, np.concatenate([tr, seen])).astype(np.float16)
     statistics = to_bytes(store_statistics(store, tr, va))

@@ -208,6 +208,6 @@ def run_named(
     if name in ('-h','--help','help'): return print(f"Commands: {', '.join(sorted(commands))}. Each tells its options with --help")
     if name=='--version': return print(f'pcam_nb {__version__}')
     name = name if name.startswith('pcam_') else f'pcam_{name}'
-    if name not in commands: sys.exit(f"There is no command {name!r}. Choose {', '.join(difflib.get_close_matches(name, commands, 3, .7) or sorted(commands))}")
+    if name not in commands: sys.exit(f"There is no command {name!r}. Choose {', '.join(difflib.get_close_matches(name, commands, 3, .8) or sorted(commands))}")
     del sys.argv[1]
     commands[name]()

@@ -71,14 +71,16 @@ def _fill(run, runs, recipe, averaged=None):
                      data=replace(first.data, train=len(trained), valid=len(valid)))
     prints = pd.concat([pd.DataFrame(o.fingerprints, index=o.trained.id) for o in runs])
     prints = prints[~prints.index.duplicated()].loc[trained].to_numpy(np.float16)
-    further,more = pd.concat([o.further[0] for o in runs], ignore_index=True),np.concatenate([o.further[1] for o in runs])
+    unknown = [str(o) for o in runs if not o.lineage_known and not o.has('further')] # Of an earlier version
+    further = pd.concat([*(o.further[0] for o in runs), pd.DataFrame(dict(id=unknown, how='unknown', slide=None))], ignore_index=True)
+    more = np.concatenate([*(o.further[1] for o in runs), np.zeros((len(unknown),80), np.float32)])
     history = pd.concat([o.history for o in runs]).drop(columns='strength', errors='ignore').groupby('epoch', as_index=False).mean()
     epoch = round(float(np.mean([o.metrics['epoch'] for o in runs])))
     weights = st.save({k:v.contiguous() for k,v in join_models(runs).state_dict().items()} if averaged is None else averaged)
     statistics = [to_bytes(o.statistics) for o in runs if o.has('statistics')][:1] # Of the same patches, but for which are held out
     run.path.mkdir(parents=True, exist_ok=True)
     for o in statistics: run.write(statistics=o)
-    if any(o.has('further') for o in runs): run.write(**further_parts(further, more, trained, lambda rows: prints[rows]))
+    if unknown or any(o.has('further') for o in runs): run.write(**further_parts(further, more, trained, lambda rows: prints[rows]))
     run.write(split=table, weights=weights, metrics=dict(epoch=epoch, **valid_metrics(y, logit)), history=history, fingerprints=prints,
               config=config, valid=valid) # The last says that the run is whole
 

@@ -31,8 +31,7 @@ def vectors(to):
     def f(x, rng):
         od = -np.log((x.astype(np.float32)+1)/256)
         he,_,enough = stains(-(to_planes(torch.from_numpy(x))/255).clamp_min(1/255).flatten(2).log())
-        own = he[enough].median(0)[0].numpy().T
-        own,new = [np.stack([*o, np.cross(*o)]) for o in ([v/np.linalg.norm(v) for v in own], [v/np.linalg.norm(v) for v in to])]
+        own,new = [np.stack([*o, np.cross(*o)]) for o in (he[enough].median(0)[0].numpy().T, to)]
         own,new = [o/np.linalg.norm(o, axis=1, keepdims=True) for o in (own, new)]
         return whole(256*np.exp(-(od@np.linalg.inv(own)@new).clip(0))-1)
     return f

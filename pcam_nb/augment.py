@@ -67,11 +67,11 @@ def restain(
     "Scale the amount of each stain, each image by its own factors, and mix its channels"
     change = _unmixing() @ (factors[:,:,None]*stain_basis())
     if colours is not None: change = change@colours[:,:3]
-    change = change.transpose(1,2).contiguous()
+    change = send(change.transpose(1,2).contiguous(), x.device)
     offset = -8*change.sum(2, keepdim=True)
-    if colours is not None: offset -= colours[:,3,:,None]/math.log(2)
+    if colours is not None: offset -= send(colours[:,3,:,None]/math.log(2), x.device)
     log = x.flatten(2).add_(1).log2_() # The 256 comes off behind the matrix, as 8 powers of two; log1p_ would take seven times as long as all else
-    powers = torch.baddbmm(send(offset, x.device), send(change, x.device), log)
+    powers = torch.baddbmm(offset, change, log)
     return powers.clamp_(-8, 0).exp2_().mul_(256).sub_(1).view(x.shape)
 
 # %% ../nbs/10_augment.ipynb #87912b36

@@ -10,7 +10,7 @@ __all__ = ['GROUPS', 'presets', 'make_parser', 'read_config', 'parse', 'is_first
 import argparse, difflib, errno, os, re, sys, warnings
 from contextlib import contextmanager
 from contextvars import ContextVar
-from functools import wraps
+from functools import cache, wraps
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -28,6 +28,7 @@ class _Version(argparse.Action):
         "Print the version, and end"
         parser.exit(0, f'pcam_nb {__version__}\n')
 
+@cache
 def presets()->dict:
     "Files of options that come with the package, by name"
     return {o.stem:o for o in sorted((Path(find_spec('pcam_nb').origin).parent/'static'/'presets').glob('*.toml'))}

@@ -90,7 +90,7 @@ def _near(x, y, most, size, kinds):
 def _every(pairs, column, same, most=None, kinds=None):
     "`pairs` with each row that is equal to the one which a column names, `most` at most of each of the `kinds`; `same` is from `_same`"
     twice = pd.Series(np.arange(len(same))).groupby(same).filter(lambda o: len(o)>1) if len(np.unique(same))<len(same) else pd.Series(dtype=int)
-    if most: twice = twice[twice.groupby([same[twice], np.zeros(len(twice)) if kinds is None else kinds[twice]]).cumcount()<most]
+    if most: twice = twice[twice.groupby([same[twice], kinds[twice]]).cumcount()<most]
     groups = {k:o.tolist() for k,o in twice.groupby(same[twice])}
     return pairs.assign(**{column:[groups.get(o, o) for o in pairs[column]]}).explode(column)
 

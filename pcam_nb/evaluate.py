@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np, pandas as pd, sklearn.metrics as skm
 from .calibration import brier_parts, calibration_line, ece_of_chance, proportion_interval
 from .clustered import auc_interval, effective_number, unit_numbers
-from .copies import find_copies, store_fingerprints
+from .copies import find_copies, LOW, store_fingerprints
 from .core import count_of, only_one, sweep, write_csv, write_json
 from .decision import check_prevalence, decision_curve, named, predictive_values, subgroup_metrics
 from .infer import Predictor
@@ -53,9 +53,12 @@ def find_leaks(
     rows = np.arange(len(store)) if rows is None else np.asarray(rows)
     table,trained = store.table.iloc[rows],run.trained
     slides = sorted(set(table.slide.dropna().astype(str)) & {*trained.slide.dropna(), *run.further[0].slide.dropna()})
-    copies = _nearest(store_fingerprints(store, progress, rows, math.isqrt(run.fingerprints.shape[1]+1)), table.id, run.fingerprints, trained.assign(how='trained'))
+    low = math.isqrt(run.fingerprints.shape[1]+1)
+    prints = store_fingerprints(store, progress, rows, low)
+    copies = _nearest(prints, table.id, run.fingerprints, trained.assign(how='trained'))
     if len(run.further[0]):
-        more = _nearest(store_fingerprints(store, progress, rows), table.id, run.further[1], run.further[0])
+        if low!=LOW: prints = store_fingerprints(store, progress, rows)
+        more = _nearest(prints, table.id, run.further[1], run.further[0])
         copies = pd.concat([copies, more[~more.id.isin(copies.id)]], ignore_index=True)
     return dict(copies=copies, slides=slides)
 

@@ -168,7 +168,7 @@ def _begin(run, config, resume, store, splits, unlabelled=None):
     else:
         for o in ('valid','weights','further','further_fingerprints'): (run/FILES[o]).unlink(missing_ok=True) # It is whole no more: what follows begins anew
         run.write(config=config, split=split_table(store.table, splits, _seen(config.recipe, store.table, splits[1])))
-    if not run.lineage_known: # New, or begun by an earlier version
+    if not run.has('further') and not run.lineage_known: # New, or begun by an earlier version
         further,prints = learned_elsewhere(config.recipe, unlabelled)
         own = store.table.id.isin(run.trained.id).to_numpy().nonzero()[0]
         run.write(**further_parts(further, prints, store.table.id.iloc[own], lambda rows: store_fingerprints(store, False, own[rows])))
